@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading httpd.conf: directives into records, sections into servers, and what only the whole
+ * configuration can tell (misspelt names, EdxSSOUse of a provider that is not there).
+ */
+#include "mod_glue.h"
+
+#include "sso_export.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define SECTION "<EdxSSOProvider"
+
+/* A use of provider names, to be checked when all sections are known */
+typedef struct use_t {
+    const apr_array_header_t *names;
+    const server_rec *server;
+    const char *place;
+} use_t;
+
+/* Of the configuration being read or in use; made anew by each reading. */
+static struct {
+    apr_array_header_t *prefixes; /* of const char * */
+    apr_array_header_t *uses;     /* of use_t */
+} reading;
+
+void *mod_config_make(apr_pool_t *pool, char *dir)
+{
+    sso_ctx_t ctx = { .pool = pool };
+    sso_config_t *config = NULL;
+
+    (void)dir;
+    ap_assert(sso_record_make(&ctx, &sso_config_shape, &config) == SSO_OK);
+    return config;
+}
+
+void *mod_config_merge(apr_pool_t *pool, void *base, void *over)
+{
+    return sso_record_merge(pool, base, over);
+}
+
+void *mod_server_make(apr_pool_t *pool, server_rec *s)
+{
+    mod_server_t *server = apr_pcalloc(pool, sizeof(*server));
+
+    (void)s;
+    server->sections = apr_array_make(pool, 4, sizeof(sso_section_t));
+    return server;
+}
+
+static sso_section_t *section_find(const apr_array_header_t *sections, const char *name)
+{
+    int i;
+
+    for (i = 0; i < sections->nelts; i++)
+        if (!strcmp(APR_ARRAY_IDX(sections, i, sso_section_t).name, name))
+            return &APR_ARRAY_IDX(sections, i, sso_section_t);
+    return NULL;
+}
+
+/* A virtual host has the main server's providers, and its own; one of the same name and type overrides. */
+void *mod_server_merge(apr_pool_t *pool, void *base, void *over)
+{
+    const mod_server_t *below = base, *above = over;
+    mod_server_t *merged = apr_pcalloc(pool, sizeof(*merged));
+    int i;
+
+    merged->sections = apr_array_copy(pool, below->sections);
+    for (i = 0; i < above->sections->nelts; i++) {
+        const sso_section_t *section = &APR_ARRAY_IDX(above->sections, i, sso_section_t);
+        sso_section_t *there = section_find(merged->sections, section->name);
+
+        if (!there)
+            APR_ARRAY_PUSH(merged->sections, sso_section_t) = *section;
+        else {
+            const sso_config_t *config = strcmp(there->type, section->type)
+                                             ? section->config
+                                             : sso_record_merge(pool, there->config,
+                                                                section->config);
+
+            *there = *section;
+            there->config = config;
+        }
+    }
+    return merged;
+}
+
+const sso_config_t *mod_config_server(const server_rec *s)
+{
+    return ap_get_module_config(s->lookup_defaults, &auth_edxsso_module);
+}
+
+const apr_array_header_t *mod_config_prefixes(void)
+{
+    return reading.prefixes;
+}
+
+static const char *place_of(const cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num,
+                        cmd->directive->filename);
+}
+
+static int in_section(const cmd_parms *cmd)
+{
+    const ap_directive_t *parent = cmd->directive->parent;
+
+    return parent && !strcasecmp(parent->directive, SECTION);
+}
+
+/* What the whole configuration has to be looked through for later. */
+static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_config_t *config)
+{
+    if (field == &sso_options[SSO_OPTION_claim_prefix]) {
+        const char *refused = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+        char *prefix = apr_pstrdup(cmd->pool, sso_export_header_prefix(cmd->pool,
+                                                                       config->claim_prefix));
+
+        if (refused)
+            return refused; /* headers by a prefix are removed everywhere, so it must be known at start */
+        ap_str_tolower(prefix);
+        if (*prefix)
+            APR_ARRAY_PUSH(reading.prefixes, const char *) = prefix;
+    }
+    if (field == &sso_options[SSO_OPTION_use] && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
+        use_t *use = &APR_ARRAY_PUSH(reading.uses, use_t);
+
+        use->names = config->use;
+        use->server = cmd->server;
+        use->place = place_of(cmd);
+    }
+    return NULL;
+}
+
+static const char *set_option(cmd_parms *cmd, void *record, const char *args)
+{
+    const sso_field_t *field = cmd->info;
+    apr_array_header_t *words = apr_array_make(cmd->temp_pool, 4, sizeof(const char *));
+    sso_ctx_t ctx = { .pool = cmd->pool, .now = apr_time_now(),
+                      .ports = mod_site_ports(cmd->pool, cmd->server, NULL) };
+
+    if (in_section(cmd) && field->scope != SSO_SCOPE_PROVIDER)
+        return apr_psprintf(cmd->pool, "%s is not a provider's: it belongs outside of " SECTION ">",
+                            field->name);
+    while (*args) {
+        const char *word = ap_getword_conf(cmd->pool, &args);
+
+        if (field->kind == &sso_kind_FILE)
+            word = ap_server_root_relative(cmd->pool, word);
+        APR_ARRAY_PUSH(words, const char *) = word;
+    }
+    if (sso_record_set(&ctx, record, field, words->nelts,
+                       (const char *const *)(const void *)words->elts) != SSO_OK)
+        return apr_pstrdup(cmd->pool, ctx.err.text);
+    return remember(cmd, field, record);
+}
+
+static int name_ok(const char *name)
+{
+    const char *c;
+
+    for (c = name; apr_islower(*c) || apr_isdigit(*c) || *c == '_' || *c == '-'; c++)
+        ;
+    return *name && !*c && c - name <= 64;
+}
+
+/* <EdxSSOProvider NAME TYPE>: httpd makes the section's record at the first directive in it. */
+static const char *open_section(cmd_parms *cmd, void *unused, const char *args)
+{
+    mod_server_t *server = mod_server(cmd->server);
+    ap_conf_vector_t *inside = ap_create_per_dir_config(cmd->pool);
+    const char *end = ap_strrchr_c(args, '>');
+    sso_section_t section;
+    const char *error, *near;
+
+    (void)unused;
+    if (!end)
+        return SECTION " NAME TYPE>: the closing '>' is missing";
+    args = apr_pstrmemdup(cmd->pool, args, (apr_size_t)(end - args));
+    section.name = ap_getword_conf(cmd->pool, &args);
+    section.type = ap_getword_conf(cmd->pool, &args);
+    section.place = place_of(cmd);
+    if (!name_ok(section.name))
+        return apr_psprintf(cmd->pool, SECTION " NAME TYPE>: NAME '%s' is not made of a-z, 0-9, _ "
+                            "and - (at most 64)", section.name);
+    if (!sso_kind_find(section.type)) {
+        near = sso_nearest(section.type, sso_kind_names(cmd->pool));
+        return apr_psprintf(cmd->pool, SECTION " %s TYPE>: TYPE '%s' is none of: %s%s%s%s",
+                            section.name, section.type, sso_kind_list(cmd->pool),
+                            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    }
+    if (*args)
+        return apr_psprintf(cmd->pool, SECTION " NAME TYPE>: '%s' is one word too many", args);
+    if (section_find(server->sections, section.name))
+        return apr_psprintf(cmd->pool, SECTION " %s>: this server has a provider of that name "
+                            "already", section.name);
+    error = ap_walk_config(cmd->directive->first_child, cmd, inside);
+    if (error)
+        return error;
+    section.config = ap_get_module_config(inside, &auth_edxsso_module);
+    if (!section.config)
+        section.config = mod_config_make(cmd->pool, NULL);
+    APR_ARRAY_PUSH(server->sections, sso_section_t) = section;
+    return NULL;
+}
+
+/* A directive of ours that is none: say so with the nearest name, which httpd cannot. */
+static int report_unknown(apr_pool_t *ptemp, const ap_directive_t *tree)
+{
+    int wrong = 0;
+
+    for (; tree; tree = tree->next) {
+        const char *name = tree->directive;
+        const char *near;
+
+        if (*name == '<' && tree->first_child)
+            wrong += report_unknown(ptemp, tree->first_child);
+        if (strncasecmp(name + (*name == '<'), "EdxSSO", 6) || sso_option_find(name)
+            || !strcasecmp(name, SECTION))
+            continue;
+        near = *name == '<' ? SECTION : sso_nearest(name, sso_option_names(ptemp));
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, NULL,
+                     "SSO0050: line %d of %s: there is no directive %s%s%s%s", tree->line_num,
+                     tree->filename, name, near ? "; did you mean " : "", near ? near : "",
+                     near ? "?" : "");
+        wrong++;
+    }
+    return wrong;
+}
+
+int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    reading.prefixes = apr_array_make(pconf, 4, sizeof(const char *));
+    reading.uses = apr_array_make(pconf, 4, sizeof(use_t));
+    return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+int mod_config_check_uses(server_rec *main_server)
+{
+    int i, k, wrong = 0;
+
+    (void)main_server;
+    for (i = 0; i < reading.uses->nelts; i++) {
+        const use_t *use = &APR_ARRAY_IDX(reading.uses, i, use_t);
+        const apr_array_header_t *sections = mod_server(use->server)->sections;
+
+        for (k = 0; k < use->names->nelts; k++) {
+            const char *name = APR_ARRAY_IDX(use->names, k, const char *);
+
+            if (section_find(sections, name))
+                continue;
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
+                         "SSO0051: %s: EdxSSOUse: there is no " SECTION " %s ...> in this server",
+                         use->place, name);
+            wrong++;
+        }
+    }
+    return wrong;
+}
+
+static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
+{
+    int i;
+
+    printf("  " SECTION " %s %s>\n", provider->name, provider->kind->name);
+    for (i = 0; i < SSO_OPTION_COUNT; i++) {
+        const sso_field_t *field = &sso_options[i];
+        const char *text = field->scope == SSO_SCOPE_PROVIDER
+                               ? sso_field_print(pool, provider->config, field) : NULL;
+
+        if (text)
+            printf("    %s %s\n", field->name, text);
+    }
+    printf("    # redirect URI: <origin>%s\n", provider->callback_path);
+    for (i = 0; i < SSO_ENDPOINT_COUNT; i++)
+        if (provider->endpoint[i])
+            printf("    # %s endpoint: %s\n", sso_endpoint_name((sso_endpoint_e)i),
+                   provider->endpoint[i]);
+    if (provider->issuers)
+        printf("    # issuers: %s\n", apr_array_pstrcat(pool, provider->issuers, ' '));
+    printf("    # keys from the configuration: %d\n", sso_keys_count(provider->keys));
+    printf("  </EdxSSOProvider>\n");
+}
+
+void mod_config_dump(apr_pool_t *pool, server_rec *main_server)
+{
+    server_rec *s;
+    int i;
+
+    for (s = main_server; s; s = s->next) {
+        const sso_site_t *site = mod_server(s)->site;
+
+        printf("%s %s:%d\n", s->is_virtual ? "virtual host" : "main server",
+               s->server_hostname ? s->server_hostname : "(no ServerName)", s->port);
+        for (i = 0; i < SSO_OPTION_COUNT; i++) {
+            const sso_field_t *field = &sso_options[i];
+            const char *text = field->scope != SSO_SCOPE_PROVIDER
+                                   ? sso_field_print(pool, site->config, field) : NULL;
+
+            if (text)
+                printf("  %s %s\n", field->name, text);
+        }
+        for (i = 0; i < site->providers->nelts; i++)
+            dump_provider(pool, APR_ARRAY_IDX(site->providers, i, sso_provider_t *));
+    }
+}
+
+#define MAY_SERVER   RSRC_CONF
+#define MAY_PROVIDER RSRC_CONF
+#define MAY_PLACE    (RSRC_CONF | ACCESS_CONF | OR_AUTHCFG)
+
+const command_rec mod_commands[] = {
+    AP_INIT_RAW_ARGS(SECTION, open_section, NULL, RSRC_CONF,
+                     "A provider: its name, its type, and in the section what it is like."),
+#define OPTION(directive, scope, kind, member, preset, limits, help)                              \
+    AP_INIT_RAW_ARGS(#directive, set_option, (void *)(apr_uintptr_t)&sso_options[SSO_OPTION_##member],\
+                     MAY_##scope, help),
+#include "sso_options.def"
+#undef OPTION
+    { NULL }
+};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MOD_GLUE_H
+#define MOD_GLUE_H
+
+/*
+ * Between httpd and the core: what the files of the glue share.
+ */
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "sso_answer.h"
+
+extern module AP_MODULE_DECLARE_DATA auth_edxsso_module;
+APLOG_USE_MODULE(auth_edxsso);
+
+#define MOD_AUTH_TYPE "edxsso"
+
+/** What a virtual host has: its sections as configured, and, once httpd runs, its site. */
+typedef struct mod_server_t {
+    apr_array_header_t *sections; /* of sso_section_t, in the order they stand */
+    sso_site_t *site;
+} mod_server_t;
+
+/** What a request carries from hook to hook. */
+typedef struct mod_request_t {
+    const char *cookies; /* as they came, ours among them */
+    sso_answer_t *answer; /* once it has been asked whether it is signed in */
+    int own;             /* one of the module's own URLs */
+} mod_request_t;
+
+/* mod_config.c */
+extern const command_rec mod_commands[];
+void *mod_config_make(apr_pool_t *pool, char *dir);
+void *mod_config_merge(apr_pool_t *pool, void *base, void *over);
+void *mod_server_make(apr_pool_t *pool, server_rec *s);
+void *mod_server_merge(apr_pool_t *pool, void *base, void *over);
+int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+/** Lower-case header prefixes of every EdxSSOClaimPrefix in use. */
+const apr_array_header_t *mod_config_prefixes(void);
+/** Check every EdxSSOUse against the providers of its server. Returns the number of mistakes, each logged. */
+int mod_config_check_uses(server_rec *main_server);
+/** A server's record. */
+const sso_config_t *mod_config_server(const server_rec *s);
+/** Print every provider as resolved (DUMP_EDXSSO). */
+void mod_config_dump(apr_pool_t *pool, server_rec *main_server);
+
+/* mod_site.c */
+int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void mod_site_test(apr_pool_t *pconf, server_rec *s);
+int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void mod_site_child(apr_pool_t *pchild, server_rec *s);
+/** The ports of this process. @a r may be NULL, then lines go to @a s 's log. */
+const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *r);
+
+/* mod_request.c */
+int mod_request_scrub(request_rec *r);
+int mod_request_translate(request_rec *r);
+int mod_request_map(request_rec *r);
+int mod_request_access(request_rec *r);
+int mod_request_access_own(request_rec *r);
+int mod_request_authenticate(request_rec *r);
+int mod_request_fixup(request_rec *r);
+int mod_request_handle(request_rec *r);
+
+/* mod_origin.c */
+/** This site's origin as the browser knows it; NULL when a trusted header names a host that is not ours. */
+const char *mod_origin(request_rec *r, const sso_site_t *site);
+
+static inline mod_server_t *mod_server(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &auth_edxsso_module);
+}
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request: headers scrubbed, the module's own URLs served, places protected. All decisions are
+ * sso_answer.c's.
+ */
+#include "mod_glue.h"
+
+#include "sso_cookie.h"
+#include "sso_export.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+static mod_request_t *state_of(request_rec *r)
+{
+    mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
+
+    if (!state) {
+        state = apr_pcalloc(r->pool, sizeof(*state));
+        ap_set_module_config(r->request_config, &auth_edxsso_module, state);
+    }
+    return state;
+}
+
+/* The module is at work in this virtual host. */
+static const sso_site_t *site_of(const request_rec *r)
+{
+    const sso_site_t *site = mod_server(r->server)->site;
+
+    return site && site->ring && site->providers->nelts ? site : NULL;
+}
+
+/* ---- what a client may not bring along ---- */
+
+static void scrub_headers(request_rec *r)
+{
+    const apr_array_header_t *prefixes = mod_config_prefixes();
+    const apr_array_header_t *rows = apr_table_elts(r->headers_in);
+    int i;
+
+    for (i = 0; i < rows->nelts;) {
+        const char *name = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
+
+        if (sso_export_reserved(name, prefixes, NULL))
+            apr_table_unset(r->headers_in, name); /* moves the rest up */
+        else
+            i++;
+    }
+}
+
+/* `Connection: NAME` makes a proxy drop NAME: nobody may name what we are going to put there. */
+static void scrub_connection(request_rec *r)
+{
+    const apr_array_header_t *prefixes = mod_config_prefixes();
+    const char *value = apr_table_get(r->headers_in, "Connection"), *word, *kept = NULL;
+    int found = 0;
+
+    while (value && *value && (word = ap_get_list_item(r->pool, &value)) != NULL) {
+        if (sso_export_reserved(word, prefixes, NULL) || !strcasecmp(word, "cookie"))
+            found = 1;
+        else
+            kept = kept ? apr_pstrcat(r->pool, kept, ", ", word, NULL) : word;
+    }
+    if (found && kept)
+        apr_table_setn(r->headers_in, "Connection", kept);
+    else if (found)
+        apr_table_unset(r->headers_in, "Connection");
+}
+
+static void take_cookies(request_rec *r, const sso_site_t *site)
+{
+    const char *header = apr_table_get(r->headers_in, "Cookie"), *left;
+    const char *names[5];
+    int i;
+
+    if (!header)
+        return;
+    for (i = 0; i < 4; i++)
+        names[i] = sso_cookie_name(r->pool, site, i & 1, i & 2 ? SSO_COOKIE_LOGIN
+                                                               : SSO_COOKIE_SESSION);
+    names[4] = NULL;
+    left = sso_cookie_strip(r->pool, header, names);
+    if (left == header)
+        return;
+    state_of(r)->cookies = header;
+    if (left)
+        apr_table_setn(r->headers_in, "Cookie", left);
+    else
+        apr_table_unset(r->headers_in, "Cookie");
+}
+
+int mod_request_scrub(request_rec *r)
+{
+    const sso_site_t *site = site_of(r);
+
+    if (!site)
+        return DECLINED;
+    scrub_headers(r);
+    scrub_connection(r);
+    take_cookies(r, site);
+    return DECLINED;
+}
+
+/* ---- httpd's request as the core sees it ---- */
+
+/* The request that the browser sent, whatever was made of it since. */
+static request_rec *original(request_rec *r)
+{
+    while (r->prev || r->main)
+        r = r->prev ? r->prev : r->main;
+    return r;
+}
+
+static sso_rc_e read_body(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body)
+{
+    request_rec *r = baton;
+    char *text = apr_palloc(ctx->pool, limit + 1);
+    apr_size_t length = 0;
+    long n = 1;
+
+    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK)
+        return sso_fail(ctx, SSO_BAD_INPUT, 900, "the request body cannot be read");
+    if (ap_should_client_block(r))
+        while (length < limit
+               && (n = ap_get_client_block(r, text + length, limit - length)) > 0)
+            length += (apr_size_t)n;
+    if (n < 0 || length == limit)
+        return sso_fail(ctx, SSO_BAD_INPUT, 901, "the request body is broken off, or over %d bytes",
+                        (int)limit - 1);
+    text[length] = '\0';
+    *body = text;
+    return SSO_OK;
+}
+
+static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *request)
+{
+    request_rec *first = original(r);
+
+    request->site = site;
+    request->place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
+    request->method = r->method;
+    request->origin = mod_origin(r, site);
+    request->path = r->uri;
+    request->query = r->args;
+    request->target = apr_pstrcat(r->pool, first->parsed_uri.path ? first->parsed_uri.path : "/",
+                                  first->parsed_uri.query ? "?" : "",
+                                  first->parsed_uri.query ? first->parsed_uri.query : "", NULL);
+    request->cookies = state_of(first)->cookies;
+    request->headers = r->headers_in;
+    request->read_body = read_body;
+    request->baton = r;
+}
+
+/* ---- the core's answer as httpd sends it ---- */
+
+static void log_failure(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer)
+{
+    static const int levels[] = {
+        [SSO_ABSENT] = APLOG_INFO, [SSO_BAD_INPUT] = APLOG_WARNING, [SSO_DENIED] = APLOG_WARNING,
+        [SSO_UPSTREAM] = APLOG_ERR, [SSO_MISCONFIG] = APLOG_ERR, [SSO_BROKEN] = APLOG_ERR
+    };
+    int level = levels[ctx->err.rc];
+
+    if (answer->status == HTTP_UNAUTHORIZED) /* nobody is signed in: everyday life */
+        level = APLOG_INFO;
+    ap_log_rerror(APLOG_MARK, level, 0, r, "SSO%04d: %s [error id %s]", ctx->err.number,
+                  ctx->err.text, answer->error_id ? answer->error_id : "none");
+}
+
+static int add_header(void *table, const char *name, const char *value)
+{
+    apr_table_addn(table, name, value);
+    return 1;
+}
+
+/* Cookies and the like that go with whatever the request ends in. */
+static void add_headers(request_rec *r, const sso_answer_t *answer)
+{
+    apr_table_do(add_header, r->err_headers_out, answer->headers, NULL);
+}
+
+static int send_answer(request_rec *r, const sso_answer_t *answer)
+{
+    apr_size_t length = strlen(answer->body);
+    int rv = ap_discard_request_body(r);
+
+    if (rv != OK)
+        return rv;
+    add_headers(r, answer);
+    r->status = answer->status;
+    r->no_cache = 1;
+    if (answer->content_type)
+        ap_set_content_type(r, answer->content_type);
+    ap_set_content_length(r, (apr_off_t)length);
+    ap_rwrite(answer->body, (int)length, r);
+    ap_rflush(r);
+    return DONE;
+}
+
+/* ---- the module's own URLs ---- */
+
+int mod_request_translate(request_rec *r)
+{
+    const sso_site_t *site = site_of(r);
+
+    if (!site || r->main || !sso_answer_owns(site, r->uri))
+        return DECLINED;
+    state_of(r)->own = 1;
+    r->filename = apr_pstrcat(r->pool, "edxsso:", r->uri, NULL);
+    return OK;
+}
+
+static int is_own(const request_rec *r)
+{
+    const mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
+
+    return state && state->own;
+}
+
+int mod_request_map(request_rec *r)
+{
+    return is_own(r) ? OK : DECLINED; /* there is no file behind it */
+}
+
+int mod_request_access_own(request_rec *r)
+{
+    return is_own(r) ? OK : DECLINED; /* nobody has to be signed in to sign in */
+}
+
+int mod_request_handle(request_rec *r)
+{
+    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_request_t request;
+    sso_answer_t answer;
+
+    if (!is_own(r))
+        return DECLINED;
+    ctx.ports = mod_site_ports(r->pool, r->server, r);
+    fill_request(r, site_of(r), &request);
+    sso_answer_own(&ctx, &request, &answer);
+    if (ctx.err.rc != SSO_OK)
+        log_failure(r, &ctx, &answer);
+    return send_answer(r, &answer) == DONE ? OK : HTTP_BAD_REQUEST;
+}
+
+/* ---- places that need sign-in ---- */
+
+static int is_place(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type && !strcasecmp(type, MOD_AUTH_TYPE);
+}
+
+/* Whoever it is, they are in: say so to authorization, to the app, to the log. */
+static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
+                  const sso_answer_t *answer)
+{
+    apr_table_setn(r->subprocess_env, "no-cache", "1"); /* mod_cache keeps nothing of this */
+    if (r->prev || r->main)
+        scrub_headers(r); /* a request made of another: what that one was given is here already */
+    add_headers(r, answer);
+    if (!answer->session) {
+        r->user = apr_pstrdup(r->pool, ""); /* passes `Require valid-user`; gone before the app looks */
+        return;
+    }
+    r->user = apr_pstrdup(r->pool, answer->session->remote_user);
+    r->ap_auth_type = apr_pstrdup(r->pool, MOD_AUTH_TYPE);
+    sso_export(ctx, answer->session, request->place, r->subprocess_env, r->headers_in);
+}
+
+static int authenticate(request_rec *r)
+{
+    const sso_site_t *site = site_of(r);
+    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    mod_request_t *state = state_of(r);
+    sso_request_t request;
+
+    if (!site) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SSO0902: AuthType edxsso, but there is no "
+                      "<EdxSSOProvider> in this virtual host");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ctx.ports = mod_site_ports(r->pool, r->server, r);
+    fill_request(r, site, &request);
+    state->answer = apr_palloc(r->pool, sizeof(*state->answer));
+    sso_answer_place(&ctx, &request, state->answer);
+    if (ctx.err.rc != SSO_OK)
+        log_failure(r, &ctx, state->answer);
+    if (state->answer->what == SSO_ANSWER_PASS) {
+        admit(r, &ctx, &request, state->answer);
+        return OK;
+    }
+    if (r->main) /* part of another answer: there is no room for one of its own */
+        return state->answer->status >= 400 ? state->answer->status : HTTP_UNAUTHORIZED;
+    ap_run_insert_filter(r); /* mod_headers and its like see this answer as any other */
+    return send_answer(r, state->answer);
+}
+
+/*
+ * Where nobody has to be signed in, but whoever is shall be known: `Require all granted` would let
+ * httpd skip authentication altogether.
+ */
+int mod_request_access(request_rec *r)
+{
+    const sso_config_t *place;
+    int rv;
+
+    if (!is_place(r) || is_own(r) || !site_of(r))
+        return DECLINED;
+    place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
+    if (!place || place->unauthenticated != SSO_UNAUTH_PASS)
+        return DECLINED;
+    rv = authenticate(r);
+    return rv == OK ? DECLINED : rv;
+}
+
+int mod_request_authenticate(request_rec *r)
+{
+    const mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
+
+    if (!is_place(r))
+        return DECLINED;
+    if (state && state->answer && state->answer->what == SSO_ANSWER_PASS)
+        return OK; /* mod_request_access() has been here */
+    return authenticate(r);
+}
+
+int mod_request_fixup(request_rec *r)
+{
+    if (r->user && !*r->user && is_place(r))
+        r->user = NULL;
+    return DECLINED;
+}

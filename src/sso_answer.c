@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one door: which endpoint, which credential, and what a failure becomes. The flows themselves
+ * are in sso_login.c, sso_callback.c, sso_logout.c.
+ */
+#include "sso_answer.h"
+
+#include "sso_cookie.h"
+#include "sso_fault.h"
+#include "sso_flow.h"
+#include "sso_json.h"
+#include "sso_page.h"
+#include "sso_url.h"
+
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- the request ---- */
+
+int sso_request_secure(const sso_request_t *request)
+{
+    return !strncmp(request->origin, "https:", 6);
+}
+
+const char *sso_cookie_name(apr_pool_t *pool, const sso_site_t *site, int secure,
+                            sso_cookie_e which)
+{
+    const sso_config_t *config = site->config;
+    int host_only = which == SSO_COOKIE_LOGIN
+                    || (!config->cookie_domain && !strcmp(config->cookie_path, "/"));
+
+    return apr_pstrcat(pool, secure && host_only ? "__Host-" : "", config->cookie_name,
+                       which == SSO_COOKIE_LOGIN ? "_login" : "", NULL);
+}
+
+sso_rc_e sso_request_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                            const char **value)
+{
+    return sso_cookie_find(ctx->pool, request->cookies,
+                           sso_cookie_name(ctx->pool, request->site, sso_request_secure(request),
+                                           which), value);
+}
+
+int sso_request_navigates(const sso_request_t *request)
+{
+    const char *mode = apr_table_get(request->headers, "Sec-Fetch-Mode");
+    const char *accept = apr_table_get(request->headers, "Accept");
+
+    if (apr_table_get(request->headers, "X-Requested-With")
+        || apr_table_get(request->headers, "Upgrade"))
+        return 0;
+    if (strcmp(request->method, "GET") && strcmp(request->method, "HEAD")
+        && strcmp(request->method, "POST"))
+        return 0;
+    if (mode)
+        return !strcmp(mode, "navigate");
+    return accept && (strstr(accept, "text/html") || strstr(accept, "application/xhtml+xml"));
+}
+
+/* On the module's own pages only who asks for JSON gets it */
+static int wants_json(const sso_request_t *request)
+{
+    const char *accept = apr_table_get(request->headers, "Accept");
+
+    return accept && strstr(accept, "json") && !strstr(accept, "text/html");
+}
+
+sso_rc_e sso_request_session(sso_ctx_t *ctx, const sso_request_t *request, int touch,
+                             const sso_session_t **session)
+{
+    const char *id;
+
+    if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) != SSO_OK)
+        return SSO_ABSENT;
+    return sso_session_find(ctx, request->site, id, touch, session);
+}
+
+int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int unknown)
+{
+    const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(request->headers, "Origin");
+    const char *referer = apr_table_get(request->headers, "Referer");
+    sso_url_t from, own;
+
+    if (site)
+        return !strcmp(site, "same-origin") || !strcmp(site, "none");
+    if (!origin && !referer)
+        return unknown;
+    return sso_url_parse(ctx->pool, origin ? origin : referer, &from) == SSO_OK
+           && sso_url_parse(ctx->pool, request->origin, &own) == SSO_OK
+           && sso_url_same_origin(&from, &own);
+}
+
+sso_rc_e sso_request_return(sso_ctx_t *ctx, const sso_request_t *request, const char *text,
+                            const char **absolute)
+{
+    sso_return_rule_t rule = { request->origin, request->site->config->return_hosts,
+                               request->site->path, request->site->own_paths };
+    sso_rc_e rc = sso_return_check(ctx, &rule, text, absolute);
+
+    if (rc == SSO_ABSENT) {
+        *absolute = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
+        rc = SSO_OK;
+    }
+    return rc;
+}
+
+/* ---- the answer ---- */
+
+void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                       const char *value, sso_answer_t *answer)
+{
+    static const char *const same_site[] = { "Lax", "Strict", "None" };
+    const sso_config_t *config = request->site->config;
+    int session = which == SSO_COOKIE_SESSION, secure = sso_request_secure(request);
+    sso_cookie_t cookie = {
+        .name = sso_cookie_name(ctx->pool, request->site, secure, which),
+        .value = value,
+        .path = session ? config->cookie_path : "/",
+        .domain = session ? config->cookie_domain : NULL,
+        .same_site = session ? same_site[config->cookie_same_site] : "Lax",
+        .max_age = !*value ? 0 : session ? -1 : config->login_timeout,
+        .secure = secure
+    };
+
+    apr_table_addn(answer->headers, "Set-Cookie", sso_cookie_print(ctx->pool, &cookie));
+}
+
+void sso_answer_redirect(sso_ctx_t *ctx, const sso_request_t *request, const char *url,
+                         sso_answer_t *answer)
+{
+    (void)ctx;
+    answer->what = SSO_ANSWER_RESPOND;
+    answer->status = !strcmp(request->method, "GET") || !strcmp(request->method, "HEAD") ? 302
+                                                                                         : 303;
+    answer->content_type = NULL;
+    answer->body = "";
+    apr_table_setn(answer->headers, "Location", url);
+    apr_table_setn(answer->headers, "Cache-Control", "no-store");
+    apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
+}
+
+void sso_answer_json(sso_ctx_t *ctx, int status, const char *text, sso_answer_t *answer)
+{
+    answer->what = SSO_ANSWER_RESPOND;
+    answer->status = status;
+    answer->content_type = "application/json";
+    answer->body = apr_pstrcat(ctx->pool, text, "\n", NULL);
+    apr_table_setn(answer->headers, "Cache-Control", "no-store");
+    apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
+}
+
+const char *sso_own_url(sso_ctx_t *ctx, const sso_request_t *request, const char *path,
+                        const char *form_text)
+{
+    return apr_pstrcat(ctx->pool, request->origin, path, form_text && *form_text ? "?" : "",
+                       form_text ? form_text : "", NULL);
+}
+
+static void start_answer(sso_ctx_t *ctx, sso_answer_t *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    answer->headers = apr_table_make(ctx->pool, 8);
+    answer->body = "";
+}
+
+/* ---- the module's own URLs ---- */
+
+static sso_rc_e session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                              sso_answer_t *answer)
+{
+    const sso_session_t *session;
+    const char *text;
+    json_t *body;
+    sso_rc_e rc;
+
+    (void)rest;
+    rc = sso_request_session(ctx, request, 0, &session);
+    if (rc == SSO_ABSENT)
+        return sso_fail(ctx, SSO_DENIED, 680, "session: there is none");
+    SSO_TRY(rc);
+    body = json_pack("{s:s,s:s,s:I,s:I}", "provider", session->provider,
+                     "username", session->username ? session->username : session->remote_user,
+                     "expires_in", (json_int_t)apr_time_sec(session->ends - ctx->now),
+                     "idle_expires_in", (json_int_t)apr_time_sec(session->idle_ends - ctx->now));
+    text = sso_json_print(ctx->pool, body);
+    json_decref(body);
+    /* the claims are JSON already: put them where the object's last brace is */
+    text = apr_pstrcat(ctx->pool, apr_pstrmemdup(ctx->pool, text, strlen(text) - 1), ",\"claims\":",
+                       session->claims.text, "}", NULL);
+    sso_answer_json(ctx, 200, text, answer);
+    return SSO_OK;
+}
+
+typedef struct endpoint_t {
+    const char *name;    /* the path's first segment under EdxSSOPath */
+    const char *methods; /* "GET HEAD" */
+    int json;            /* failures as JSON, whoever asks */
+    sso_rc_e (*serve)(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                      sso_answer_t *answer);
+} endpoint_t;
+
+static const endpoint_t endpoints[] = {
+    { "login", "GET HEAD", 0, sso_login_serve },
+    { "callback", "GET POST", 0, sso_callback_serve },
+    { "logout", "GET POST", 0, sso_logout_serve },
+    { "session", "GET HEAD", 1, session_serve },
+};
+
+static int under(const char *path, const char *prefix)
+{
+    apr_size_t length = strlen(prefix);
+
+    return !strncmp(path, prefix, length) && (path[length] == '/' || !path[length]);
+}
+
+int sso_answer_owns(const sso_site_t *site, const char *path)
+{
+    return under(path, site->path) || sso_list_has(site->own_paths, path);
+}
+
+/* The endpoint of a path, and what stands after its name. */
+static const endpoint_t *find_endpoint(const sso_request_t *request, const char **rest)
+{
+    const char *path = request->path;
+    unsigned i;
+
+    if (sso_list_has(request->site->own_paths, path)) {
+        *rest = path;
+        return &endpoints[1];
+    }
+    path += strlen(request->site->path);
+    for (i = 0; *path == '/' && i < SSO_COUNT(endpoints); i++) {
+        apr_size_t length = strlen(endpoints[i].name);
+
+        if (strncmp(path + 1, endpoints[i].name, length))
+            continue;
+        *rest = path + 1 + length;
+        if (!**rest || (**rest == '/' && endpoints[i].serve == sso_callback_serve))
+            return &endpoints[i];
+    }
+    return NULL;
+}
+
+static int allowed(const char *methods, const char *method)
+{
+    const char *found = strstr(methods, method);
+    apr_size_t length = strlen(method);
+
+    return found && (found == methods || found[-1] == ' ')
+           && (!found[length] || found[length] == ' ');
+}
+
+static sso_rc_e serve_own(sso_ctx_t *ctx, const sso_request_t *request, const endpoint_t *endpoint,
+                          const char *rest, sso_answer_t *answer)
+{
+    if (!endpoint)
+        return sso_fail(ctx, SSO_ABSENT, 682, "'%.200s' is none of the module's URLs",
+                        request->path);
+    if (!request->origin)
+        return sso_fail(ctx, SSO_BAD_INPUT, 685, "a forwarded host is not ServerName, ServerAlias "
+                        "or in EdxSSOReturnHosts");
+    if (!allowed(endpoint->methods, request->method)) {
+        apr_table_setn(answer->headers, "Allow", apr_array_pstrcat(
+            ctx->pool, sso_words(ctx->pool, endpoint->methods), ','));
+        return sso_fail(ctx, SSO_BAD_INPUT, 683, "%s: method %.20s is not %s", endpoint->name,
+                        request->method, endpoint->methods);
+    }
+    return sso_within(ctx, endpoint->serve(ctx, request, rest, answer), endpoint->name);
+}
+
+void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    const char *rest = "";
+    const endpoint_t *endpoint = find_endpoint(request, &rest);
+
+    start_answer(ctx, answer);
+    if (serve_own(ctx, request, endpoint, rest, answer) == SSO_OK)
+        return;
+    sso_page_fault(ctx, request, (endpoint && endpoint->json) || wants_json(request), answer);
+}
+
+/* ---- places that need sign-in ---- */
+
+/* Nobody is signed in: what that means here. */
+static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, const char *why,
+                              sso_answer_t *answer)
+{
+    const char *next;
+    int mode = request->place->unauthenticated;
+
+    if (mode == SSO_UNAUTH_PASS)
+        return SSO_OK; /* an answer starts as PASS, without a session */
+    if (mode == SSO_UNAUTH_403)
+        return sso_fail(ctx, SSO_DENIED, 681, "%s: %s", request->path, why);
+    if (mode == SSO_UNAUTH_401
+        || (mode == SSO_UNAUTH_AUTO && !sso_request_navigates(request)))
+        return sso_fail(ctx, SSO_DENIED, 680, "%s: %s", request->path, why);
+    if (!request->origin)
+        return sso_fail(ctx, SSO_BAD_INPUT, 685, "a forwarded host is not ServerName, ServerAlias "
+                        "or in EdxSSOReturnHosts");
+    /* as an absolute URL: a path that begins with // is a path there, and a host elsewhere */
+    if (sso_request_return(ctx, request, apr_pstrcat(ctx->pool, request->origin, request->target,
+                                                     NULL), &next) != SSO_OK) {
+        sso_forgive(ctx); /* an address that no link may lead to can be asked for all the same */
+        next = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
+    }
+    return sso_login_send(ctx, request, next, why, answer);
+}
+
+static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    const char *background = apr_table_get(request->headers, "X-Edxsso-Background");
+    const sso_session_t *session;
+    const char *why = "no session cookie came with the request";
+    const char *id;
+    sso_rc_e rc = SSO_ABSENT;
+
+    if (!request->site->providers->nelts)
+        return sso_fail(ctx, SSO_MISCONFIG, 686, "AuthType edxsso without any <EdxSSOProvider> in "
+                        "this virtual host");
+    if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) == SSO_OK) {
+        why = "the session has ended";
+        rc = sso_session_find(ctx, request->site, id, !background || strcmp(background, "1"),
+                              &session);
+    }
+    if (rc == SSO_OK && request->place->use
+        && !sso_list_has(request->place->use, session->provider)) {
+        why = "the provider of the session is not accepted here (EdxSSOUse)";
+        rc = SSO_ABSENT;
+    }
+    if (rc == SSO_ABSENT)
+        return answer_nobody(ctx, request, why, answer);
+    SSO_TRY(rc);
+    answer->session = session;
+    return SSO_OK;
+}
+
+void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    start_answer(ctx, answer);
+    if (serve_place(ctx, request, answer) != SSO_OK)
+        sso_page_fault(ctx, request, !sso_request_navigates(request), answer);
+}

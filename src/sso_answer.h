@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_ANSWER_H
+#define SSO_ANSWER_H
+
+/*
+ * The one door: given a plain request, a configuration, and the outside world behind ports, what
+ * is the answer? All of it can run in a plain C program.
+ */
+
+#include "sso_provider.h"
+#include "sso_session.h"
+
+#define SSO_BODY_MAX (64 * 1024) /* of a request to the module's own URLs */
+
+typedef struct sso_request_t {
+    const sso_site_t *site;
+    const sso_config_t *place;   /* the record in effect at this path */
+    const char *method;
+    const char *origin;          /* of this site as the browser knows it: scheme://host[:port] */
+    const char *path;            /* decoded, dot segments resolved */
+    const char *query;           /* raw, or NULL */
+    const char *target;          /* path and query as the browser sent them: where to come back to */
+    const char *cookies;         /* the Cookie header, or NULL */
+    apr_table_t *headers;        /* of the request */
+    /* Read the body, at most limit bytes. SSO_BAD_INPUT: longer, or broken off. */
+    sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body);
+    void *baton;
+} sso_request_t;
+
+typedef enum {
+    SSO_ANSWER_PASS,   /* let it through: as session->..., or as nobody where session is NULL */
+    SSO_ANSWER_RESPOND /* send this instead */
+} sso_answer_e;
+
+typedef struct sso_answer_t {
+    sso_answer_e what;
+    const sso_session_t *session;
+    int status;
+    const char *content_type, *body; /* body may be "" */
+    apr_table_t *headers; /* to add; several Set-Cookie are possible */
+    const char *retry;    /* of a failure: where the page's link leads, or NULL */
+    const char *error_id; /* in the body and for the log line, or NULL */
+} sso_answer_t;
+
+/** Whether a path is one of the module's own. */
+int sso_answer_owns(const sso_site_t *site, const char *path);
+
+/**
+ * Answer a request to one of the module's own URLs. Always fills @a answer; a failure has been
+ * turned into a page or JSON, and is still in ctx->err for the log.
+ */
+void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
+/** Answer a request to a place that needs sign-in (AuthType edxsso). As sso_answer_own(). */
+void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
+/* ---- shared by the flows ---- */
+
+/** One of the module's cookies. */
+typedef enum { SSO_COOKIE_SESSION, SSO_COOKIE_LOGIN } sso_cookie_e;
+
+/** Its name on this origin: with __Host- on https where path and domain allow. */
+const char *sso_cookie_name(apr_pool_t *pool, const sso_site_t *site, int secure,
+                            sso_cookie_e which);
+
+/** Read one; SSO_ABSENT, or SSO_DENIED when two different ones came. */
+sso_rc_e sso_request_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                            const char **value);
+
+/** Set one; @a value "" deletes it. */
+void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                       const char *value, sso_answer_t *answer);
+
+/** Whether the origin is https. */
+int sso_request_secure(const sso_request_t *request);
+
+/** Whether a browser is opening a page, as opposed to a script fetching something. */
+int sso_request_navigates(const sso_request_t *request);
+
+/** The session a request comes with. SSO_ABSENT: none; SSO_UPSTREAM: the store cannot be asked. */
+sso_rc_e sso_request_session(sso_ctx_t *ctx, const sso_request_t *request, int touch,
+                             const sso_session_t **session);
+
+/** Whether a request with an effect comes from this site itself (Sec-Fetch-Site, Origin, Referer); @a unknown if none of them is there. */
+int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int unknown);
+
+/** Judge a return address; the module's own URLs become "/". */
+sso_rc_e sso_request_return(sso_ctx_t *ctx, const sso_request_t *request, const char *text,
+                            const char **absolute);
+
+/** Redirect: 302 after GET and HEAD, else 303. */
+void sso_answer_redirect(sso_ctx_t *ctx, const sso_request_t *request, const char *url,
+                         sso_answer_t *answer);
+
+/** Answer with JSON, never stored. */
+void sso_answer_json(sso_ctx_t *ctx, int status, const char *text, sso_answer_t *answer);
+
+/** The absolute URL of one of the module's own paths, with a query (NULL: none). */
+const char *sso_own_url(sso_ctx_t *ctx, const sso_request_t *request, const char *path,
+                        const char *form_text);
+
+#endif

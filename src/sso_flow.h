@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_FLOW_H
+#define SSO_FLOW_H
+
+/*
+ * The flows behind the module's own URLs. Each fills an answer or fails; sso_answer.c turns a
+ * failure into a page or JSON.
+ */
+
+#include "sso_answer.h"
+
+/** A sign-in under way: sealed in the `state` parameter, bound to a browser by a cookie. */
+typedef struct sso_login_t {
+    sso_record_t head;
+    const char *provider, *next, *verifier, *nonce, *binding;
+    apr_int64_t issued; /* seconds */
+} sso_login_t;
+
+/** login: choose a provider, or start. */
+sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                         sso_answer_t *answer);
+
+/** callback/NAME: finish a sign-in. @a rest is NAME, or the whole path where EdxSSOCallbackPath is set. */
+sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                            sso_answer_t *answer);
+
+/** logout: end the session, here and at the provider. */
+sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                          sso_answer_t *answer);
+
+/**
+ * Send a browser to sign in so that it comes back to @a next, which has been judged. Goes straight to the provider if
+ * only one is accepted (@a use; NULL: all), else to the sign-in page.
+ * @param why  for the page, should the browser have come back signed in too often: why it was not accepted
+ */
+sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
+                        const char *why, sso_answer_t *answer);
+
+/** Open a state and check it against browser, provider and clock. */
+sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
+                        const sso_provider_t *provider, const char *state, sso_login_t **login);
+
+/** Count a finished sign-in in the browser's cookie, so that a loop is noticed. */
+void sso_login_count(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
+/** A link that starts a sign-in again. */
+const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
+                           const char *next);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate for compact JWS. Keys are in sso_jwk.c; what claims say is judged in sso_token.c.
+ *
+ * The order is: form of the text, header, algorithm, keys, signature, claims. The claims of a
+ * token are not even parsed before its signature has been found good.
+ */
+#include "sso_jose.h"
+
+#include "sso_json.h"
+#include "sso_jwk.h"
+#include "sso_text.h"
+
+#include <apr_strings.h>
+#include <cjose/jws.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <strings.h>
+
+#define SEGMENTS 3 /* header, payload, signature */
+
+enum { HEADER, PAYLOAD, SIGNATURE };
+
+typedef struct segment_t {
+    unsigned char *bytes; /* NUL-terminated */
+    apr_size_t length;
+} segment_t;
+
+/* A token while it is being read. */
+typedef struct token_t {
+    const char *what, *text;
+    apr_size_t length;
+    segment_t segments[SEGMENTS];
+    const sso_alg_t *alg; /* set by choose_alg() */
+    sso_jwt_t *jwt;
+} token_t;
+
+/* When a key's turn is. */
+typedef enum { ROUND_FIRST, ROUND_LAST, ROUND_NEVER } round_e;
+
+/* Members that would have us take keys, rules or encodings from the token itself. */
+static const char *const refused_members[] = {
+    "crit", "b64", "zip", "jwk", "jku", "x5u", "x5c",
+};
+
+static const char base64url_chars[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+int sso_jwt_looks(const char *token)
+{
+    apr_size_t header = strspn(token, base64url_chars), payload;
+
+    if (!header || token[header] != '.')
+        return 0;
+    token += header + 1;
+    payload = strspn(token, base64url_chars);
+    if (!payload || token[payload] != '.')
+        return 0;
+    token += payload + 1;
+    return token[strspn(token, base64url_chars)] == '\0';
+}
+
+/* Take the text apart; canonical base64url leaves one text for each token (RFC 7515 2, 7.1). */
+static sso_rc_e split(sso_ctx_t *ctx, token_t *token)
+{
+    const char *start = token->text, *end;
+    int i;
+
+    token->length = strlen(token->text);
+    if (token->length > SSO_JWT_MAX)
+        return sso_fail(ctx, SSO_BAD_INPUT, 150, "%s: longer than %d bytes", token->what,
+                        SSO_JWT_MAX);
+    for (i = 0; i < SEGMENTS; i++, start = end + 1) {
+        end = start + strcspn(start, ".");
+        if (end == start || (*end == '.') != (i < SEGMENTS - 1))
+            return sso_fail(ctx, SSO_BAD_INPUT, 151, "%s: not three segments with dots between",
+                            token->what);
+        if (!sso_b64url_decode(ctx->pool, start, (apr_size_t)(end - start),
+                               &token->segments[i].bytes, &token->segments[i].length))
+            return sso_fail(ctx, SSO_BAD_INPUT, 152, "%s: segment %d is not canonical base64url",
+                            token->what, i + 1);
+    }
+    return SSO_OK;
+}
+
+static sso_rc_e read_header(sso_ctx_t *ctx, token_t *token)
+{
+    static const char *const strings[] = { "alg", "kid", "typ" };
+    const segment_t *segment = &token->segments[HEADER];
+    sso_jwt_t *jwt = token->jwt;
+    apr_size_t i;
+
+    SSO_TRY(sso_within(ctx, sso_json_parse(ctx, "header", (const char *)segment->bytes,
+                                           segment->length, &jwt->header), token->what));
+    for (i = 0; i < SSO_COUNT(refused_members); i++)
+        if (json_object_get(jwt->header, refused_members[i]))
+            return sso_fail(ctx, SSO_BAD_INPUT, 153, "%s: the header has '%s', which is refused",
+                            token->what, refused_members[i]);
+    for (i = 0; i < SSO_COUNT(strings); i++) {
+        const json_t *value = json_object_get(jwt->header, strings[i]);
+
+        if (value && !json_is_string(value))
+            return sso_fail(ctx, SSO_BAD_INPUT, 154, "%s: '%s' in the header is not a string",
+                            token->what, strings[i]);
+    }
+    jwt->alg = sso_json_text(jwt->header, "alg");
+    jwt->kid = sso_json_text(jwt->header, "kid"); /* an empty one says as much as none */
+    jwt->typ = sso_json_text(jwt->header, "typ");
+    if (!jwt->alg)
+        return sso_fail(ctx, SSO_BAD_INPUT, 155, "%s: the header names no algorithm", token->what);
+    return SSO_OK;
+}
+
+static sso_rc_e read_claims(sso_ctx_t *ctx, token_t *token)
+{
+    const segment_t *segment = &token->segments[PAYLOAD];
+    sso_jwt_t *jwt = token->jwt;
+
+    jwt->payload = (const char *)segment->bytes;
+    jwt->payload_length = segment->length;
+    return sso_within(ctx, sso_json_parse(ctx, "claims", jwt->payload, jwt->payload_length,
+                                          &jwt->claims), token->what);
+}
+
+/* The form of a token up to its header. */
+static sso_rc_e read_form(sso_ctx_t *ctx, const char *what, const char *text, token_t *token)
+{
+    memset(token, 0, sizeof(*token));
+    token->what = what;
+    token->text = text;
+    token->jwt = apr_pcalloc(ctx->pool, sizeof(*token->jwt));
+    SSO_TRY(split(ctx, token));
+    return read_header(ctx, token);
+}
+
+static sso_rc_e choose_alg(sso_ctx_t *ctx, const sso_jws_policy_t *policy, token_t *token)
+{
+    token->alg = sso_alg_find(token->jwt->alg);
+    if (!token->alg)
+        return sso_fail(ctx, SSO_DENIED, 156, "%s: '%.32s' is not a signature algorithm we take",
+                        token->what, token->jwt->alg);
+    if (policy->algorithms && !(policy->algorithms & token->alg->bit))
+        return sso_fail(ctx, SSO_DENIED, 157, "%s: %s is not allowed here", token->what,
+                        token->alg->name);
+    return SSO_OK;
+}
+
+static round_e round_of(const sso_jws_policy_t *policy, const sso_jwk_t *key, const token_t *token)
+{
+    const char *kid = token->jwt->kid;
+
+    if (!(key->algorithms & token->alg->bit))
+        return ROUND_NEVER;
+    if (!kid || !policy->keys->named || key->kind == SSO_KEY_SECRET) /* secrets have no names */
+        return ROUND_FIRST;
+    if (key->kid && !strcmp(key->kid, kid))
+        return ROUND_FIRST;
+    return policy->kid_rule == SSO_KID_ORDERS ? ROUND_LAST : ROUND_NEVER;
+}
+
+/*
+ * Let cjose check the signature. Silent about a bad one: another key may do. The token is imported
+ * anew for each key, because not every cjose can verify an import twice.
+ */
+static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_jwk_t *key, const token_t *token)
+{
+    apr_size_t want = token->alg->signature_bytes ? token->alg->signature_bytes : key->bytes;
+    cjose_jws_t *jws = NULL;
+    cjose_err err = { CJOSE_ERR_NONE, NULL, NULL, NULL, 0 };
+    sso_rc_e rc = SSO_DENIED;
+
+    if (token->segments[SIGNATURE].length != want) /* RFC 7518 3.2 - 3.5 */
+        return SSO_DENIED;
+    ERR_set_mark(); /* a bad signature must not look like somebody else's TLS failure later */
+    jws = cjose_jws_import(token->text, token->length, &err);
+    if (!jws)
+        rc = sso_fail(ctx, SSO_BROKEN, 158, "%s: the library could not read it", token->what);
+    else if (cjose_jws_verify(jws, key->handle, &err))
+        rc = SSO_OK;
+    else if (err.code == CJOSE_ERR_NO_MEMORY)
+        rc = sso_fail(ctx, SSO_BROKEN, 159, "%s: the library could not verify it", token->what);
+    ERR_pop_to_mark();
+    cjose_jws_release(jws);
+    return rc;
+}
+
+/* Try keys, round by round, until one verifies. Each key is tried at most once. */
+static sso_rc_e try_keys(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const token_t *token)
+{
+    int round, i, tried = 0, count = sso_keys_count(policy->keys);
+
+    for (round = ROUND_FIRST; round <= ROUND_LAST; round++) {
+        for (i = 0; i < count; i++) {
+            const sso_jwk_t *key = policy->keys->keys[i];
+            sso_rc_e rc;
+
+            if ((int)round_of(policy, key, token) != round)
+                continue;
+            tried++;
+            rc = verify_with(ctx, key, token);
+            if (rc == SSO_OK)
+                token->jwt->key_issuer = apr_pstrdup(ctx->pool, key->issuer);
+            if (rc != SSO_DENIED)
+                return rc;
+        }
+    }
+    if (!tried)
+        return sso_fail(ctx, SSO_ABSENT, 160, "%s: none of %d keys fits %s with kid '%.64s'",
+                        token->what, count, token->alg->name,
+                        token->jwt->kid ? token->jwt->kid : "");
+    return sso_fail(ctx, SSO_DENIED, 161, "%s: the %s signature is wrong (%d of %d keys tried)",
+                    token->what, token->alg->name, tried, count);
+}
+
+sso_rc_e sso_jws_verify(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const char *what,
+                        const char *text, sso_jwt_t **jwt)
+{
+    token_t token;
+
+    SSO_TRY(read_form(ctx, what, text, &token));
+    SSO_TRY(choose_alg(ctx, policy, &token));
+    SSO_TRY(try_keys(ctx, policy, &token));
+    SSO_TRY(read_claims(ctx, &token));
+    *jwt = token.jwt;
+    return SSO_OK;
+}
+
+sso_rc_e sso_jws_peek(sso_ctx_t *ctx, const char *what, const char *text, sso_jwt_t **jwt)
+{
+    token_t token;
+
+    SSO_TRY(read_form(ctx, what, text, &token));
+    if (!strcasecmp(token.jwt->alg, "none")) /* unsigned is not "signed by a key we do not have" */
+        return sso_fail(ctx, SSO_DENIED, 162, "%s: it is not signed at all", what);
+    SSO_TRY(read_claims(ctx, &token));
+    *jwt = token.jwt;
+    return SSO_OK;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting a sign-in: choosing a provider, sealing the state, building the authorization request
+ * (RFC 6749 4.1.1). Finishing it is sso_callback.c.
+ *
+ * The state carries everything; one short-lived cookie, shared by all tabs, binds it to the
+ * browser. The same cookie counts finished sign-ins, so that a loop ends in a page.
+ */
+#include "sso_flow.h"
+
+#include "sso_json.h"
+#include "sso_page.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#define BINDING_BYTES  16
+#define BINDING_CHARS  22
+#define VERIFIER_BYTES 32 /* 43 characters (RFC 7636 4.1) */
+#define NEXT_MAX       4096
+#define STATE_MAX      8192
+#define LOOP_COUNT     5
+#define LOOP_SEC       60
+
+static const sso_field_t login_fields[] = {
+    { .name = "p", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, provider) },
+    { .name = "n", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, next) },
+    { .name = "v", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, verifier) },
+    { .name = "o", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, nonce) },
+    { .name = "b", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, binding) },
+    { .name = "t", .kind = &sso_kind_NUMBER, .offset = offsetof(sso_login_t, issued) },
+};
+
+static const sso_shape_t login_shape = { "login", sizeof(sso_login_t), login_fields,
+                                         SSO_COUNT(login_fields) };
+
+/* What the login cookie says: BINDING[.COUNT.SINCE] */
+typedef struct browser_t {
+    const char *binding; /* NULL: no cookie yet */
+    apr_int64_t count, since_sec;
+} browser_t;
+
+static void read_browser(sso_ctx_t *ctx, const sso_request_t *request, browser_t *browser)
+{
+    const char *value;
+    char *rest;
+
+    memset(browser, 0, sizeof(*browser));
+    if (sso_request_cookie(ctx, request, SSO_COOKIE_LOGIN, &value) != SSO_OK
+        || strcspn(value, ".") != BINDING_CHARS
+        || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+               != BINDING_CHARS)
+        return;
+    browser->binding = apr_pstrmemdup(ctx->pool, value, BINDING_CHARS);
+    if (value[BINDING_CHARS] != '.')
+        return;
+    browser->count = apr_strtoi64(value + BINDING_CHARS + 1, &rest, 10);
+    browser->since_sec = *rest == '.' ? apr_strtoi64(rest + 1, NULL, 10) : 0;
+}
+
+static void write_browser(sso_ctx_t *ctx, const sso_request_t *request, const browser_t *browser,
+                          sso_answer_t *answer)
+{
+    const char *value = browser->count
+                            ? apr_psprintf(ctx->pool, "%s.%" APR_INT64_T_FMT ".%" APR_INT64_T_FMT,
+                                           browser->binding, browser->count, browser->since_sec)
+                            : browser->binding;
+
+    sso_answer_cookie(ctx, request, SSO_COOKIE_LOGIN, value, answer);
+}
+
+static int within_window(sso_ctx_t *ctx, const browser_t *browser)
+{
+    apr_int64_t age = apr_time_sec(ctx->now) - browser->since_sec;
+
+    return age >= 0 && age < LOOP_SEC;
+}
+
+void sso_login_count(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    if (!browser.binding)
+        return;
+    if (!within_window(ctx, &browser)) {
+        browser.count = 0;
+        browser.since_sec = apr_time_sec(ctx->now);
+    }
+    browser.count++;
+    write_browser(ctx, request, &browser, answer);
+}
+
+const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
+                           const char *next)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+
+    sso_form_add(form, "provider", provider);
+    sso_form_add(form, "next", next);
+    return sso_own_url(ctx, request, apr_pstrcat(ctx->pool, request->site->path, "/login", NULL),
+                       sso_form_text(form));
+}
+
+/* What the provider sees of the binding cannot be turned back into the cookie. */
+static sso_rc_e binding_mark(sso_ctx_t *ctx, const char *binding, const char **mark)
+{
+    unsigned char digest[SSO_DIGEST_BYTES];
+
+    SSO_TRY(sso_sha256(ctx, binding, strlen(binding), digest));
+    *mark = sso_b64url_encode(ctx->pool, digest, BINDING_BYTES);
+    return SSO_OK;
+}
+
+static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const sso_login_t *login,
+                           const char **state)
+{
+    json_t *object = sso_record_save(login);
+    const char *text = sso_json_print(ctx->pool, object);
+
+    json_decref(object);
+    return sso_seal(ctx, request->site->ring, "state", text, state);
+}
+
+static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
+                           const sso_provider_t *provider, const char *next, sso_login_t **login,
+                           sso_answer_t *answer)
+{
+    sso_login_t *made;
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    if (!browser.binding)
+        SSO_TRY(sso_random_text(ctx, BINDING_BYTES, &browser.binding));
+    write_browser(ctx, request, &browser, answer);
+    SSO_TRY(sso_record_make(ctx, &login_shape, &made));
+    made->provider = provider->name;
+    made->next = next;
+    made->issued = apr_time_sec(ctx->now);
+    SSO_TRY(binding_mark(ctx, browser.binding, &made->binding));
+    if (provider->config->pkce)
+        SSO_TRY(sso_random_text(ctx, VERIFIER_BYTES, &made->verifier));
+    *login = made;
+    return SSO_OK;
+}
+
+/* Redirect to the provider. `scope` comes last: an LMS drops a `next` that ends like a file name. */
+static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_provider_t *provider,
+                      const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+    const char *endpoint, *state;
+    sso_login_t *login;
+    sso_rc_e rc;
+
+    rc = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_AUTHORIZATION, &endpoint);
+    if (rc == SSO_ABSENT)
+        return sso_fail(ctx, SSO_MISCONFIG, 512, "%s: has no authorization endpoint",
+                        provider->name);
+    SSO_TRY(rc);
+    SSO_TRY(make_login(ctx, request, provider, next, &login, answer));
+    SSO_TRY(seal_state(ctx, request, login, &state));
+    sso_form_add(form, "client_id", provider->config->client_id);
+    sso_form_add(form, "redirect_uri", sso_own_url(ctx, request, provider->callback_path, NULL));
+    sso_form_add(form, "response_type", "code");
+    sso_form_add(form, "state", state);
+    if (login->verifier) {
+        unsigned char digest[SSO_DIGEST_BYTES];
+
+        SSO_TRY(sso_sha256(ctx, login->verifier, strlen(login->verifier), digest));
+        sso_form_add(form, "code_challenge",
+                     sso_b64url_encode(ctx->pool, digest, sizeof(digest)));
+        sso_form_add(form, "code_challenge_method", "S256");
+    }
+    provider->kind->authorize(provider, wanted, form);
+    sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->config->scope, ' '));
+    sso_answer_redirect(ctx, request, sso_url_with_query(ctx->pool, endpoint, sso_form_text(form)),
+                        answer);
+    return SSO_OK;
+}
+
+/* Several providers: a button each. */
+static sso_rc_e choose(sso_ctx_t *ctx, const sso_request_t *request,
+                       const apr_array_header_t *providers, const char *next, sso_answer_t *answer)
+{
+    sso_page_t page = { 200, "Sign in", "Choose how you want to sign in.", NULL, NULL };
+    int i;
+
+    for (i = 0; i < providers->nelts; i++) {
+        const sso_provider_t *provider = APR_ARRAY_IDX(providers, i, const sso_provider_t *);
+
+        sso_page_action(&page, ctx->pool, provider->display_name,
+                        sso_login_link(ctx, request, provider->name, next), 0);
+    }
+    sso_page_answer(ctx, request, &page, answer);
+    return SSO_OK;
+}
+
+/* The providers that a list of names means; all of them if there is no list. */
+static sso_rc_e candidates(sso_ctx_t *ctx, const sso_site_t *site, const apr_array_header_t *names,
+                           apr_array_header_t **found)
+{
+    apr_array_header_t *list = apr_array_make(ctx->pool, 4, sizeof(sso_provider_t *));
+    int i;
+
+    for (i = 0; i < (names ? names->nelts : site->providers->nelts); i++) {
+        const char *name = names ? APR_ARRAY_IDX(names, i, const char *)
+                                 : APR_ARRAY_IDX(site->providers, i, sso_provider_t *)->name;
+        const sso_provider_t *provider = sso_provider_find(site, name);
+
+        if (!provider)
+            return sso_fail(ctx, SSO_BAD_INPUT, 500, "there is no provider '%.64s'", name);
+        APR_ARRAY_PUSH(list, const sso_provider_t *) = provider;
+    }
+    *found = list;
+    return SSO_OK;
+}
+
+static sso_rc_e loop_page(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
+                          const char *why, sso_answer_t *answer)
+{
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    browser.count = 0; /* the page's link may try again */
+    write_browser(ctx, request, &browser, answer);
+    ctx->err.detail = apr_psprintf(ctx->pool, "The reason: %s. If it is a lost cookie, look whether "
+                                   "this browser blocks cookies for this site, and whether its "
+                                   "clock is right.", why);
+    answer->retry = sso_login_link(ctx, request, NULL, next);
+    return sso_fail(ctx, SSO_DENIED, 510, "signed in %d times within %d s and not accepted: %s",
+                    LOOP_COUNT, LOOP_SEC, why);
+}
+
+sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
+                        const char *why, sso_answer_t *answer)
+{
+    sso_wanted_t wanted = { 0 };
+    apr_array_header_t *list;
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    if (browser.count >= LOOP_COUNT && within_window(ctx, &browser))
+        return loop_page(ctx, request, next, why, answer);
+    SSO_TRY(candidates(ctx, request->site, request->place->use, &list));
+    if (list->nelts == 1)
+        return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
+                     answer);
+    sso_answer_redirect(ctx, request,
+                        sso_login_link(ctx, request,
+                                       request->place->use
+                                           ? apr_array_pstrcat(ctx->pool, request->place->use, ',')
+                                           : NULL, next), answer);
+    return SSO_OK;
+}
+
+/* A parameter of the login URL: at most once. */
+static sso_rc_e parameter(sso_ctx_t *ctx, const apr_table_t *fields, const char *name,
+                          const char **value)
+{
+    int repeated = 0;
+
+    *value = sso_form_one(fields, name, &repeated);
+    return repeated ? sso_fail(ctx, SSO_BAD_INPUT, 501, "parameter '%s' came more than once", name)
+                    : SSO_OK;
+}
+
+/* Third-party initiated login (OpenID Connect Core 4): the issuer chooses the provider. */
+static sso_rc_e by_issuer(sso_ctx_t *ctx, const sso_site_t *site, const char *issuer,
+                          apr_array_header_t **names)
+{
+    int i;
+
+    for (i = 0; i < site->providers->nelts; i++) {
+        const sso_provider_t *provider = APR_ARRAY_IDX(site->providers, i, sso_provider_t *);
+
+        if (sso_list_has(provider->issuers, issuer)) {
+            *names = sso_words(ctx->pool, provider->name);
+            return SSO_OK;
+        }
+    }
+    return sso_fail(ctx, SSO_BAD_INPUT, 502, "no provider has the issuer '%.200s'", issuer);
+}
+
+sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                         sso_answer_t *answer)
+{
+    const char *provider, *next, *issuer, *target;
+    sso_wanted_t wanted = { 0 };
+    apr_table_t *fields;
+    apr_array_header_t *names = NULL, *list;
+
+    (void)rest;
+    if (!sso_form_parse(ctx->pool, request->query, &fields))
+        return sso_fail(ctx, SSO_BAD_INPUT, 503, "the query cannot be read");
+    SSO_TRY(parameter(ctx, fields, "provider", &provider));
+    SSO_TRY(parameter(ctx, fields, "next", &next));
+    SSO_TRY(parameter(ctx, fields, "iss", &issuer));
+    SSO_TRY(parameter(ctx, fields, "target_link_uri", &target));
+    SSO_TRY(parameter(ctx, fields, "login_hint", &wanted.login_hint));
+    SSO_TRY(parameter(ctx, fields, "tpa_hint", &wanted.tpa_hint));
+    SSO_TRY(parameter(ctx, fields, "prompt", &wanted.prompt));
+    SSO_TRY(sso_request_return(ctx, request, next ? next : target ? target : "/", &next));
+    if (strlen(next) > NEXT_MAX)
+        return sso_fail(ctx, SSO_BAD_INPUT, 504, "the return address is over %d bytes long",
+                        NEXT_MAX);
+    if (issuer)
+        SSO_TRY(by_issuer(ctx, request->site, issuer, &names));
+    else if (provider) {
+        char *words = apr_pstrdup(ctx->pool, provider), *c;
+
+        for (c = words; *c; c++)
+            *c = *c == ',' ? ' ' : *c;
+        names = sso_words(ctx->pool, words);
+    }
+    SSO_TRY(candidates(ctx, request->site, names, &list));
+    if (!list->nelts)
+        return sso_fail(ctx, SSO_MISCONFIG, 505, "there is no provider to sign in with");
+    if (list->nelts > 1)
+        return choose(ctx, request, list, next, answer);
+    return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
+                 answer);
+}
+
+static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const char *state,
+                           sso_login_t **login)
+{
+    const char *text;
+    json_t *object;
+    sso_rc_e rc;
+
+    if (strlen(state) > STATE_MAX)
+        return sso_fail(ctx, SSO_BAD_INPUT, 551, "the state is over %d bytes long", STATE_MAX);
+    SSO_TRY(sso_open(ctx, request->site->ring, "state", state, &text));
+    SSO_TRY(sso_record_make(ctx, &login_shape, login));
+    object = json_loads(text, 0, NULL); /* ours: it was sealed */
+    rc = object ? sso_record_load(ctx, *login, object)
+                : sso_fail(ctx, SSO_BROKEN, 513, "a sealed state cannot be read");
+    json_decref(object);
+    return rc;
+}
+
+sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
+                        const sso_provider_t *provider, const char *state, sso_login_t **login)
+{
+    browser_t browser;
+    sso_login_t *opened;
+    const char *mark;
+    apr_int64_t age;
+
+    SSO_TRY(sso_within(ctx, read_state(ctx, request, state, &opened), "state"));
+    age = apr_time_sec(ctx->now) - opened->issued;
+    if (age < 0 || age > apr_time_sec(request->site->config->login_timeout))
+        return sso_fail(ctx, SSO_DENIED, 552, "the sign-in was started %" APR_INT64_T_FMT " s ago, "
+                        "which is too long (EdxSSOLoginTimeout)", age);
+    if (strcmp(opened->provider, provider->name))
+        return sso_fail(ctx, SSO_DENIED, 553, "the state was made for the provider '%s'",
+                        opened->provider);
+    read_browser(ctx, request, &browser);
+    if (!browser.binding)
+        return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "
+                        "when the sign-in was started: another browser, blocked cookies, or "
+                        "another host name than it was started on");
+    SSO_TRY(binding_mark(ctx, browser.binding, &mark));
+    if (!sso_same_secret(mark, opened->binding))
+        return sso_fail(ctx, SSO_DENIED, 555, "the sign-in was started in another browser");
+    *login = opened;
+    return SSO_OK;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resolving provider sections: presets, defaults, section; what is missing; keys that are configured.
+ * What one type is particular about is not here.
+ */
+#include "sso_provider.h"
+
+#include "sso_metadata.h"
+#include "sso_secret.h"
+#include "sso_url.h"
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#define JWKS_FILE_MAX (1024 * 1024)
+
+static const sso_kind_t *const kinds[] = { &sso_kind_edx };
+
+static const char *const endpoint_names[SSO_ENDPOINT_COUNT] = {
+    "authorization", "token", "jwks", "end_session"
+};
+
+const sso_kind_t *sso_kind_find(const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(kinds); i++)
+        if (!strcmp(kinds[i]->name, name))
+            return kinds[i];
+    return NULL;
+}
+
+const char *const *sso_kind_names(apr_pool_t *pool)
+{
+    const char **names = apr_pcalloc(pool, (SSO_COUNT(kinds) + 1) * sizeof(*names));
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(kinds); i++)
+        names[i] = kinds[i]->name;
+    return names;
+}
+
+const char *sso_kind_list(apr_pool_t *pool)
+{
+    const char *text = kinds[0]->name;
+    unsigned i;
+
+    for (i = 1; i < SSO_COUNT(kinds); i++)
+        text = apr_pstrcat(pool, text, ", ", kinds[i]->name, NULL);
+    return text;
+}
+
+const char *sso_endpoint_name(sso_endpoint_e which)
+{
+    return endpoint_names[which];
+}
+
+const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name)
+{
+    int i;
+
+    for (i = 0; i < site->providers->nelts; i++) {
+        const sso_provider_t *provider = APR_ARRAY_IDX(site->providers, i, sso_provider_t *);
+
+        if (!strcmp(provider->name, name))
+            return provider;
+    }
+    return NULL;
+}
+
+int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
+{
+    const sso_config_t *config = provider->config;
+    apr_pool_t *pool = config->endpoint ? apr_table_elts(config->endpoint)->pool : NULL;
+    const char *named[] = { config->url_root, config->public_url_root, config->discovery,
+                            config->jwks, NULL };
+    sso_url_t target, own;
+    apr_pool_t *scratch;
+    unsigned i;
+    int found = 0;
+
+    if (apr_pool_create(&scratch, pool) != APR_SUCCESS)
+        return 0;
+    if (sso_url_parse(scratch, url, &target) == SSO_OK) {
+        for (i = 0; i < SSO_COUNT(named) - 1; i++)
+            found |= named[i] && sso_url_parse(scratch, named[i], &own) == SSO_OK
+                     && sso_url_same_origin(&own, &target);
+        for (i = 0; i < SSO_ENDPOINT_COUNT; i++) {
+            const char *set = config->endpoint
+                                  ? apr_table_get(config->endpoint, endpoint_names[i]) : NULL;
+
+            found |= set && sso_url_parse(scratch, set, &own) == SSO_OK
+                     && sso_url_same_origin(&own, &target);
+        }
+    }
+    apr_pool_destroy(scratch);
+    return found;
+}
+
+/* Preset of the table < preset of the type < server < section. */
+static sso_rc_e merge_config(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
+                             const sso_kind_t *kind, const sso_config_t **merged)
+{
+    const sso_preset_t *preset;
+    sso_config_t *base;
+
+    SSO_TRY(sso_record_make(ctx, &sso_config_shape, &base));
+    for (preset = kind->presets; preset->option >= 0; preset++) {
+        const apr_array_header_t *words = sso_words(ctx->pool, preset->words);
+
+        SSO_TRY(sso_record_set(ctx, base, &sso_options[preset->option], words->nelts,
+                               (const char *const *)(const void *)words->elts));
+    }
+    base = sso_record_merge(ctx->pool, base, site->config);
+    *merged = sso_record_merge(ctx->pool, base, section->config);
+    return SSO_OK;
+}
+
+static sso_rc_e check_needs(sso_ctx_t *ctx, const sso_provider_t *provider)
+{
+    const sso_need_t *need;
+
+    for (need = provider->kind->needs; need->option >= 0; need++)
+        if (!sso_record_has(provider->config, &sso_options[need->option]))
+            return sso_fail(ctx, SSO_MISCONFIG, 40, "%s is missing: %s",
+                            sso_options[need->option].name, need->where);
+    if (!provider->config->client_secret && provider->config->client_auth != SSO_AUTH_NONE)
+        return sso_fail(ctx, SSO_MISCONFIG, 41, "EdxSSOClientSecret is missing: the secret that "
+                        "the provider gave with this client id (or EdxSSOClientAuth none for a "
+                        "public client)");
+    return SSO_OK;
+}
+
+static sso_rc_e read_jwks_file(sso_ctx_t *ctx, const char *path, const char **text,
+                               apr_size_t *length)
+{
+    char *buffer;
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_status_t rv = apr_file_open(&file, path, APR_READ | APR_BINARY, APR_OS_DEFAULT, ctx->pool);
+
+    if (rv != APR_SUCCESS || apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)
+        || info.filetype != APR_REG || info.size > JWKS_FILE_MAX) {
+        char reason[128];
+
+        return sso_fail(ctx, SSO_MISCONFIG, 42, "EdxSSOJWKS: file:%s: %s", path,
+                        rv == APR_SUCCESS ? "not a regular file of at most 1 MiB"
+                                          : apr_strerror(rv, reason, sizeof(reason)));
+    }
+    buffer = apr_palloc(ctx->pool, (apr_size_t)info.size + 1);
+    rv = apr_file_read_full(file, buffer, (apr_size_t)info.size, length);
+    apr_file_close(file);
+    if (rv != APR_SUCCESS && rv != APR_EOF)
+        return sso_fail(ctx, SSO_MISCONFIG, 43, "EdxSSOJWKS: file:%s: cannot be read", path);
+    buffer[*length] = '\0';
+    *text = buffer;
+    return SSO_OK;
+}
+
+/* EdxSSOJWKS has three forms: a URL is left to the documents, the other two are read now. */
+static sso_rc_e configured_keys(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    const char *jwks = provider->config->jwks;
+    const sso_secret_t *secret = sso_secret_first(provider->config->jws_hmac_key);
+    sso_keys_t *public_keys = NULL, *mac_key = NULL;
+    apr_size_t length;
+
+    if (jwks && (!strncmp(jwks, "http://", 7) || !strncmp(jwks, "https://", 8))) {
+        sso_url_t url;
+
+        if (sso_url_parse(ctx->pool, jwks, &url) != SSO_OK)
+            return sso_fail(ctx, SSO_MISCONFIG, 44, "EdxSSOJWKS: '%s' is not a URL", jwks);
+        provider->endpoint[SSO_ENDPOINT_JWKS] = jwks;
+    }
+    else if (jwks) {
+        const char *text = jwks;
+
+        length = strlen(jwks);
+        if (!strncmp(jwks, "file:/", 6))
+            SSO_TRY(read_jwks_file(ctx, jwks + 5, &text, &length));
+        else if (*jwks != '{')
+            return sso_fail(ctx, SSO_MISCONFIG, 45, "EdxSSOJWKS: '%.40s' is none of file:/path, "
+                            "https://..., or a JWK set such as '{\"keys\": [...]}'", jwks);
+        SSO_TRY(sso_within(ctx, sso_keys_parse(ctx, ctx->pool, text, length, &public_keys),
+                           "EdxSSOJWKS"));
+    }
+    if (secret)
+        SSO_TRY(sso_within(ctx, sso_keys_from_secret(ctx, ctx->pool, secret->text, secret->length,
+                                                     &mac_key), "EdxSSOJWSHMACKey"));
+    if (public_keys || mac_key)
+        provider->keys = sso_keys_join(ctx->pool, public_keys, mac_key);
+    return SSO_OK;
+}
+
+static sso_rc_e configured_endpoints(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    int i;
+
+    for (i = 0; i < SSO_ENDPOINT_COUNT; i++) {
+        const char *url = provider->config->endpoint
+                              ? apr_table_get(provider->config->endpoint, endpoint_names[i]) : NULL;
+        sso_url_t parsed;
+
+        if (!url)
+            continue;
+        if (sso_url_parse(ctx->pool, url, &parsed) != SSO_OK)
+            return sso_fail(ctx, SSO_MISCONFIG, 46, "EdxSSOEndpoint %s: '%s' is not an absolute "
+                            "URL", endpoint_names[i], url);
+        provider->endpoint[i] = url;
+    }
+    return SSO_OK;
+}
+
+static void configured_algorithms(sso_provider_t *provider)
+{
+    const apr_array_header_t *list = provider->config->algorithms;
+    int i;
+
+    for (i = 0; list && i < list->nelts; i++)
+        provider->algorithms |= sso_jws_alg(APR_ARRAY_IDX(list, i, const char *));
+}
+
+/* http is spoken where a directive says so: legitimate inside a machine room, worth a word. */
+static void warn_plain(sso_ctx_t *ctx, const sso_provider_t *provider)
+{
+    int i;
+
+    for (i = 0; i < SSO_ENDPOINT_COUNT; i++) {
+        sso_url_t url;
+
+        if (provider->endpoint[i] && sso_url_parse(ctx->pool, provider->endpoint[i], &url) == SSO_OK
+            && !strcmp(url.scheme, "http") && !url.loopback)
+            sso_log(ctx, SSO_LOG_WARN, 47, "<EdxSSOProvider %s %s>: the %s endpoint is http: "
+                    "whoever is on the way can read and change what is sent to %s",
+                    provider->name, provider->kind->name, endpoint_names[i], url.origin);
+    }
+}
+
+/* A token is believed for its way only if that way could not be tampered with. */
+static sso_rc_e check_trust(sso_ctx_t *ctx, const sso_provider_t *provider)
+{
+    const char *token = provider->endpoint[SSO_ENDPOINT_TOKEN];
+    sso_url_t url;
+
+    if (!provider->config->trust_token_endpoint || !token
+        || sso_url_parse(ctx->pool, token, &url) != SSO_OK || !strcmp(url.scheme, "https")
+        || url.loopback)
+        return SSO_OK;
+    return sso_fail(ctx, SSO_MISCONFIG, 48, "EdxSSOTrustTokenEndpoint on: the token endpoint %s is "
+                    "neither https nor on loopback; give the keys by EdxSSOJWKS instead", token);
+}
+
+static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, sso_provider_t *provider)
+{
+    const sso_config_t *config = provider->config;
+    const apr_array_header_t *spans = site->config->http_timeout;
+
+    SSO_TRY(check_needs(ctx, provider));
+    provider->http.connect = APR_ARRAY_IDX(spans, 0, apr_interval_time_t);
+    provider->http.total = APR_ARRAY_IDX(spans, 1, apr_interval_time_t);
+    provider->http.proxy = site->config->http_proxy;
+    provider->http.ca_file = site->config->http_ca_file;
+    provider->callback_path = config->callback_path
+                                  ? config->callback_path
+                                  : apr_pstrcat(ctx->pool, site->path, "/callback/",
+                                                provider->name, NULL);
+    provider->display_name = config->display_name ? config->display_name
+                                                  : provider->kind->display_name;
+    provider->issuers = config->issuer;
+    SSO_TRY(configured_keys(ctx, provider));
+    SSO_TRY(provider->kind->resolve(ctx, provider));
+    SSO_TRY(configured_endpoints(ctx, provider));
+    configured_algorithms(provider);
+    SSO_TRY(check_trust(ctx, provider));
+    warn_plain(ctx, provider);
+    return SSO_OK;
+}
+
+sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
+                           sso_documents_t *documents, sso_provider_t **provider)
+{
+    const char *where = apr_psprintf(ctx->pool, "<EdxSSOProvider %s %s> (%s)", section->name,
+                                     section->type, section->place);
+    sso_provider_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
+
+    made->name = section->name;
+    made->kind = sso_kind_find(section->type);
+    made->documents = documents;
+    SSO_TRY(merge_config(ctx, site, section, made->kind, &made->config));
+    SSO_TRY(sso_within(ctx, complete(ctx, site, made), where));
+    *provider = made;
+    return SSO_OK;
+}
+
+sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, sso_endpoint_e which,
+                               const char **url)
+{
+    const sso_metadata_t *metadata;
+    const char *found;
+
+    if (provider->endpoint[which]) {
+        *url = provider->endpoint[which];
+        return SSO_OK;
+    }
+    if (!provider->metadata_url)
+        return SSO_ABSENT;
+    SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
+    switch (which) {
+    case SSO_ENDPOINT_AUTHORIZATION: found = metadata->authorization_endpoint; break;
+    case SSO_ENDPOINT_TOKEN: found = metadata->token_endpoint; break;
+    case SSO_ENDPOINT_JWKS: found = metadata->jwks_uri; break;
+    case SSO_ENDPOINT_END_SESSION: found = metadata->end_session_endpoint; break;
+    default: found = NULL;
+    }
+    if (!found)
+        return SSO_ABSENT;
+    *url = found;
+    return SSO_OK;
+}

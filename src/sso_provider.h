@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_PROVIDER_H
+#define SSO_PROVIDER_H
+
+/*
+ * Providers as resolved: what an <EdxSSOProvider> section, the server's defaults and the preset of
+ * its type come to. Made once per configuration, immutable afterwards.
+ *
+ * A type is a row of sso_kinds[]; what one type is particular about is in its sso_kind_*.c.
+ */
+
+#include "sso_config.h"
+#include "sso_http.h"
+#include "sso_jose.h"
+#include "sso_seal.h"
+#include "sso_store.h"
+#include "sso_text.h"
+
+typedef enum {
+    SSO_ENDPOINT_AUTHORIZATION,
+    SSO_ENDPOINT_TOKEN,
+    SSO_ENDPOINT_JWKS,
+    SSO_ENDPOINT_END_SESSION,
+    SSO_ENDPOINT_COUNT
+} sso_endpoint_e;
+
+typedef struct sso_kind_t sso_kind_t;
+struct sso_documents_t;
+
+typedef struct sso_provider_t {
+    const char *name;
+    const sso_kind_t *kind;
+    const sso_config_t *config;   /* preset < server < section */
+    const apr_array_header_t *issuers; /* of const char *: what `iss` may be */
+    const char *endpoint[SSO_ENDPOINT_COUNT]; /* fixed by configuration or type; NULL: from metadata */
+    const char *metadata_url;     /* NULL: no discovery */
+    const char *callback_path;
+    const char *display_name;
+    unsigned algorithms;          /* bits; 0: those that fit the keys */
+    const sso_keys_t *keys;       /* from file, inline, HMAC secret; NULL: none */
+    sso_http_policy_t http;
+    struct sso_documents_t *documents; /* keys and metadata that come from URLs */
+} sso_provider_t;
+
+/** What the token endpoint answered (RFC 6749 5.1). */
+typedef struct sso_tokens_t {
+    const char *access_token, *refresh_token, *id_token, *token_type, *scope; /* NULL: not given */
+    apr_time_t expires; /* of the access token; 0: not said */
+    int direct;         /* came by TLS or loopback */
+} sso_tokens_t;
+
+/** What a sign-in asked for, as far as a kind has to know. */
+typedef struct sso_wanted_t {
+    const char *nonce, *login_hint, *tpa_hint, *prompt; /* NULL: not asked for */
+} sso_wanted_t;
+
+/** Something a section cannot do without. */
+typedef struct sso_need_t {
+    int option;       /* SSO_OPTION_..., ends with -1 */
+    const char *where; /* what it is and where to get it */
+} sso_need_t;
+
+/** A directive that a type presets. */
+typedef struct sso_preset_t {
+    int option; /* ends with -1 */
+    const char *words;
+} sso_preset_t;
+
+struct sso_kind_t {
+    const char *name;         /* TYPE of the section */
+    const char *display_name;
+    const sso_preset_t *presets;
+    const sso_need_t *needs;
+    sso_kid_rule_e kid_rule;
+    const char *const *user_id_claims; /* EDXSSO_USER_ID is the first of these that is there; NULL-terminated */
+    /* Complete a provider whose config is merged: issuers, endpoints. */
+    sso_rc_e (*resolve)(sso_ctx_t *ctx, sso_provider_t *provider);
+    /* Add what this type wants in an authorization request, before `scope`. */
+    void (*authorize)(const sso_provider_t *provider, const sso_wanted_t *wanted, sso_form_t *form);
+    /* Add what this type wants in a token request. */
+    void (*redeem)(const sso_provider_t *provider, sso_form_t *form);
+    /* Find out who signed in: claims that have been checked, borrowed from ctx->pool. */
+    sso_rc_e (*identify)(sso_ctx_t *ctx, const sso_provider_t *provider,
+                         const sso_wanted_t *wanted, const sso_tokens_t *tokens, json_t **claims);
+    /* Where the browser signs out at the provider; NULL: it has no such place. */
+    const char *(*logout)(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url);
+};
+
+extern const sso_kind_t sso_kind_edx;
+
+/** The row of a type's name, or NULL. */
+const sso_kind_t *sso_kind_find(const char *name);
+
+/** All types' names, as a list for sso_nearest() and as text, in @a pool. */
+const char *const *sso_kind_names(apr_pool_t *pool);
+const char *sso_kind_list(apr_pool_t *pool);
+
+/** A section as configured. */
+typedef struct sso_section_t {
+    const char *name, *type;
+    const char *place; /* "line 12 of /etc/...", for messages */
+    const sso_config_t *config;
+} sso_section_t;
+
+/** A virtual host, as resolved. */
+typedef struct sso_site_t {
+    const char *realm;          /* tells virtual hosts apart in all that is sealed or stored */
+    const sso_config_t *config; /* the server's record */
+    sso_keyring_t *ring;        /* NULL while only checking the configuration */
+    apr_array_header_t *providers; /* of sso_provider_t *, in the order of their sections */
+    const apr_array_header_t *own_paths; /* of const char *: callback paths outside EdxSSOPath */
+    const char *path;           /* EdxSSOPath without trailing slash */
+} sso_site_t;
+
+/**
+ * Resolve a provider.
+ *
+ * @param site      its config, for what is not the provider's own (timeouts, paths)
+ * @param documents where its documents come from; NULL while only checking
+ * @return SSO_MISCONFIG  the message names the section, the directive, and what to do
+ */
+sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
+                           struct sso_documents_t *documents, sso_provider_t **provider);
+
+/** A provider of a site by name, or NULL. */
+const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name);
+
+/** Whether calls to @a url may be http: some directive of the provider names its scheme, host and port. */
+int sso_provider_plain_ok(const sso_provider_t *provider, const char *url);
+
+/** The URL of an endpoint: configured, of the type, or from metadata. SSO_UPSTREAM: the metadata cannot be had; SSO_ABSENT: has none. */
+sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, sso_endpoint_e which,
+                               const char **url);
+
+/** The word an administrator uses for an endpoint. */
+const char *sso_endpoint_name(sso_endpoint_e which);
+
+#endif

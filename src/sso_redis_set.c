@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connections of a process to Redis, who may use which, who they come as, and what happens
+ * while Redis is down. What is asked over them is elsewhere.
+ */
+#include "sso_redis.h"
+
+#ifdef HAVE_HIREDIS
+
+#include <apr_strings.h>
+#include <apr_time.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define LINKS_MAX 8
+#define WAIT      apr_time_from_sec(2)        /* an operation takes no longer, all in all */
+#define PAUSE     APR_TIME_C(400000)     /* how long a failure is remembered */
+#define WORD_MAX  120                         /* of an error that Redis answers */
+
+struct sso_redis_set_t {
+    const sso_redis_target_t *target;
+    SSL_CTX *tls;
+    pthread_mutex_t lock; /* of all below; never held while waiting for Redis */
+    pthread_cond_t changed;
+    pid_t pid;            /* whose connections these are */
+    int open_count, idle_count;
+    sso_redis_link_t idle[LINKS_MAX]; /* used last: last */
+    unsigned epoch;       /* connections from before a failure say nothing about now */
+    int down, probing;    /* one at a time finds out whether it is up again */
+    apr_time_t retry_at;
+    char cause[SSO_ERR_BYTES];
+    sso_redis_address_t address[SSO_REDIS_ADDRESSES_MAX]; /* none: to be resolved */
+    int policy_known;
+};
+
+/* What Redis says, by the first word of its error; `down`: it would say so to every command. */
+static const struct {
+    const char *word;
+    int number, down;
+    const char *text;
+} refusals[] = {
+    { "LOADING", 270, 1, "is loading its data" },
+    { "READONLY", 271, 0, "is a replica that cannot be written to" },
+    { "NOAUTH", 272, 1, "wants a password, and EdxSSOStore has none" },
+    { "WRONGPASS", 273, 1, "refuses the user or password of EdxSSOStore" },
+    { "NOPERM", 274, 0, "does not let this user run the command" },
+    { "OOM", 275, 0, "has no memory left, and may not evict anything" },
+    { "MISCONF", 276, 0, "takes no writes because it cannot save its data" },
+    { "WRONGTYPE", 277, 0, "holds something of another type under our key" },
+    { "MASTERDOWN", 278, 1, "is a replica without its master" },
+    { "CLUSTERDOWN", 279, 1, "is part of a cluster that is down" },
+    { "MOVED", 280, 0, "is part of a cluster, which is not supported" },
+    { "BUSY", 281, 1, "is busy with a script" },
+    { "NOREPLICAS", 282, 0, "takes no writes because it has too few replicas" },
+    { "EXECABORT", 283, 0, "did not run the command" },
+    { "ERR", 284, 0, "answers an error" },
+};
+
+static int starts_with_word(const char *text, const char *word)
+{
+    apr_size_t n = strlen(word);
+
+    return !strncmp(text, word, n) && (text[n] == ' ' || text[n] == '\0');
+}
+
+/* Redis's own words are told, but for those about AUTH, which might repeat it. */
+static sso_rc_e refused(sso_ctx_t *ctx, const sso_redis_set_t *set, const redisReply *reply,
+                        int auth, int *down)
+{
+    const char *said = auth ? "" : apr_pstrndup(ctx->pool, reply->str, WORD_MAX);
+    apr_size_t i;
+
+    for (i = 0; i < SSO_COUNT(refusals); i++) {
+        if (starts_with_word(reply->str, refusals[i].word)) {
+            *down = refusals[i].down;
+            return sso_fail(ctx, SSO_UPSTREAM, refusals[i].number, "Redis %s: %s%s%s",
+                            set->target->name, refusals[i].text, *said ? ": " : "", said);
+        }
+    }
+    *down = 0;
+    return sso_fail(ctx, SSO_UPSTREAM, 285, "Redis %s: answers an unknown error%s%s",
+                    set->target->name, *said ? ": " : "", said);
+}
+
+/* ---- coming as somebody ---- */
+
+/* All our entries have an expiry, so every policy but noeviction may evict any of them. */
+static void look_at_policy(sso_ctx_t *ctx, sso_redis_set_t *set, const redisReply *reply)
+{
+    const char *limit, *policy;
+    int known;
+
+    if (reply->type != REDIS_REPLY_STRING)
+        return;
+    limit = strstr(reply->str, "\nmaxmemory:");
+    policy = strstr(reply->str, "\nmaxmemory_policy:");
+    if (!limit || !policy || !strncmp(limit, "\nmaxmemory:0\r", 13)
+        || !strncmp(policy, "\nmaxmemory_policy:noeviction", 28))
+        return;
+    pthread_mutex_lock(&set->lock);
+    known = set->policy_known;
+    set->policy_known = 1;
+    pthread_mutex_unlock(&set->lock);
+    policy += strlen("\nmaxmemory_policy:");
+    if (!known)
+        sso_log(ctx, SSO_LOG_WARN, 286,
+                "Redis %s: maxmemory-policy %.*s may evict replay records and revocations before "
+                "they expire; it should be noeviction", set->target->name,
+                (int)strcspn(policy, "\r\n"), policy);
+}
+
+/* AUTH, SELECT and, once in a process, a look at the policy. */
+static sso_rc_e introduce(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t *link,
+                          apr_time_t deadline)
+{
+    const sso_redis_target_t *target = set->target;
+    sso_redis_command_t commands[3] = { { .count = 0 } };
+    sso_rc_e rc = SSO_OK;
+    int i, down;
+
+    if (target->password) {
+        sso_redis_add_text(&commands[0], "AUTH");
+        if (target->user)
+            sso_redis_add_text(&commands[0], target->user);
+        sso_redis_add_text(&commands[0], target->password);
+    }
+    if (target->db) {
+        sso_redis_add_text(&commands[1], "SELECT");
+        sso_redis_add_text(&commands[1], apr_itoa(ctx->pool, target->db));
+    }
+    if (!set->policy_known) {
+        sso_redis_add_text(&commands[2], "INFO");
+        sso_redis_add_text(&commands[2], "memory");
+    }
+    for (i = 0; i < 3 && rc == SSO_OK; i++) {
+        redisReply *reply;
+
+        if (!commands[i].count)
+            continue;
+        rc = sso_redis_exchange(ctx, target, link, &commands[i], deadline, &reply);
+        if (rc != SSO_OK)
+            break;
+        if (i == 2)
+            look_at_policy(ctx, set, reply); /* whoever may not ask does without */
+        else if (reply->type == REDIS_REPLY_ERROR)
+            rc = refused(ctx, set, reply, i == 0, &down);
+        freeReplyObject(reply);
+    }
+    return rc;
+}
+
+/* A new connection. The name is resolved anew only after its addresses did not answer. */
+static sso_rc_e open_link(sso_ctx_t *ctx, sso_redis_set_t *set, apr_time_t deadline,
+                          sso_redis_link_t *link)
+{
+    sso_redis_address_t address[SSO_REDIS_ADDRESSES_MAX];
+    unsigned epoch = link->epoch;
+    sso_rc_e rc;
+
+    pthread_mutex_lock(&set->lock);
+    memcpy(address, set->address, sizeof(address));
+    pthread_mutex_unlock(&set->lock);
+    if (!address[0].length && sso_redis_resolve(set->target, address) == 0)
+        return sso_fail(ctx, SSO_UPSTREAM, 260, "Redis %s: its name does not resolve",
+                        set->target->name);
+    rc = sso_redis_link_open(ctx, set->target, set->tls, address, deadline, link);
+    pthread_mutex_lock(&set->lock);
+    if (rc == SSO_OK)
+        memcpy(set->address, address, sizeof(address));
+    else
+        memset(set->address, 0, sizeof(set->address));
+    pthread_mutex_unlock(&set->lock);
+    if (rc == SSO_OK) {
+        rc = introduce(ctx, set, link, deadline);
+        if (rc != SSO_OK)
+            sso_redis_link_close(link);
+    }
+    link->epoch = epoch;
+    return rc;
+}
+
+/* ---- who uses which ---- */
+
+static void close_idle(sso_redis_set_t *set)
+{
+    while (set->idle_count > 0) {
+        sso_redis_link_close(&set->idle[--set->idle_count]);
+        set->open_count--;
+    }
+}
+
+/* After a fork: what the parent had open is the parent's, what it knew may still be true. */
+static void settle(sso_redis_set_t *set)
+{
+    if (set->pid == getpid())
+        return;
+    close_idle(set);
+    set->open_count = set->probing = 0;
+    set->pid = getpid();
+}
+
+static int wait_for_change(sso_redis_set_t *set, apr_time_t deadline)
+{
+    const struct timespec until = {
+        .tv_sec = (time_t)apr_time_sec(deadline), .tv_nsec = (long)apr_time_usec(deadline) * 1000,
+    };
+
+    return pthread_cond_timedwait(&set->changed, &set->lock, &until) == 0;
+}
+
+/* A kept connection, or the right to open one (then link->fd is -1). Under the lock. */
+static sso_rc_e take(sso_ctx_t *ctx, sso_redis_set_t *set, apr_time_t deadline,
+                     sso_redis_link_t *link)
+{
+    memset(link, 0, sizeof(*link));
+    link->fd = -1;
+    for (;;) {
+        if (set->down && (set->probing || sso_redis_clock() < set->retry_at))
+            return sso_fail(ctx, SSO_UPSTREAM, 267, "%s (found a moment ago)", set->cause);
+        while (set->idle_count > 0) {
+            *link = set->idle[--set->idle_count];
+            if (sso_redis_link_idle(link))
+                return SSO_OK;
+            sso_redis_link_close(link);
+            set->open_count--;
+        }
+        if (set->open_count < LINKS_MAX) {
+            set->open_count++;
+            set->probing = set->down;
+            link->fd = -1;
+            link->epoch = set->epoch;
+            return SSO_OK;
+        }
+        if (!wait_for_change(set, deadline))
+            return sso_fail(ctx, SSO_UPSTREAM, 268, "Redis %s: all connections are busy",
+                            set->target->name);
+    }
+}
+
+/* Under the lock; whether this is news. */
+static int note_down(sso_redis_set_t *set, const sso_ctx_t *ctx)
+{
+    int news = !set->down;
+
+    set->down = 1;
+    set->probing = 0;
+    set->epoch++;
+    set->retry_at = sso_redis_clock() + PAUSE;
+    apr_cpystrn(set->cause, ctx->err.text, sizeof(set->cause));
+    close_idle(set);
+    return news;
+}
+
+/* The end of a command: the connection is kept, or closed because nobody knows its state. */
+static void give(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t *link, int down)
+{
+    int old, news = 0;
+
+    pthread_mutex_lock(&set->lock);
+    old = link->epoch != set->epoch;
+    if (down && !old)
+        news = note_down(set, ctx);
+    else if (!down && !old) {
+        news = set->down;
+        set->down = set->probing = 0;
+    }
+    if (down || old || link->fd < 0) {
+        sso_redis_link_close(link);
+        set->open_count--;
+    }
+    else
+        set->idle[set->idle_count++] = *link;
+    pthread_cond_broadcast(&set->changed);
+    pthread_mutex_unlock(&set->lock);
+    if (news && down)
+        sso_log(ctx, SSO_LOG_ERROR, 287, "the store is down: %s", ctx->err.text);
+    else if (news)
+        sso_log(ctx, SSO_LOG_WARN, 288, "the store is up again: Redis %s", set->target->name);
+}
+
+/* The least of two ends. */
+static apr_time_t within(apr_interval_time_t span, apr_time_t deadline)
+{
+    apr_time_t end = sso_redis_clock() + span;
+
+    return end < deadline ? end : deadline;
+}
+
+/* With a context of its own: a failure noted earlier is not the reason why Redis is down. */
+static sso_rc_e run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_command_t *command,
+                    redisReply **reply)
+{
+    apr_time_t deadline = sso_redis_clock() + WAIT;
+    sso_redis_link_t link;
+    redisReply *answer = NULL;
+    int down = 0;
+    sso_rc_e rc;
+
+    pthread_mutex_lock(&set->lock);
+    settle(set);
+    rc = take(ctx, set, deadline, &link);
+    pthread_mutex_unlock(&set->lock);
+    if (rc != SSO_OK)
+        return rc;
+    if (link.fd < 0)
+        rc = open_link(ctx, set, within(set->target->connect, deadline), &link);
+    if (rc == SSO_OK)
+        rc = sso_redis_exchange(ctx, set->target, &link, command,
+                                within(set->target->command, deadline), &answer);
+    if (rc != SSO_OK)
+        down = 1;
+    else if (answer->type == REDIS_REPLY_ERROR) {
+        rc = refused(ctx, set, answer, 0, &down);
+        freeReplyObject(answer);
+    }
+    give(ctx, set, &link, down);
+    if (rc == SSO_OK)
+        *reply = answer;
+    return rc;
+}
+
+sso_rc_e sso_redis_run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_command_t *command,
+                       redisReply **reply)
+{
+    sso_ctx_t own = { .pool = ctx->pool, .now = ctx->now, .ports = ctx->ports };
+    sso_rc_e rc = run(&own, set, command, reply);
+
+    if (rc != SSO_OK && ctx->err.rc == SSO_OK)
+        ctx->err = own.err;
+    return rc;
+}
+
+/* ---- making a set ---- */
+
+static apr_status_t end_set(void *baton)
+{
+    sso_redis_set_t *set = baton;
+
+    close_idle(set);
+    SSL_CTX_free(set->tls);
+    pthread_cond_destroy(&set->changed);
+    pthread_mutex_destroy(&set->lock);
+    return APR_SUCCESS;
+}
+
+static sso_rc_e make_tls(sso_ctx_t *ctx, sso_redis_set_t *set)
+{
+    const sso_redis_target_t *target = set->target;
+
+    set->tls = SSL_CTX_new(TLS_client_method());
+    if (!set->tls || SSL_CTX_set_min_proto_version(set->tls, TLS1_2_VERSION) != 1)
+        return sso_fail(ctx, SSO_BROKEN, 257, "EdxSSOStore: OpenSSL refused to work");
+    SSL_CTX_set_verify(set->tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(set->tls,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (target->ca_file ? SSL_CTX_load_verify_locations(set->tls, target->ca_file, NULL) != 1
+                        : SSL_CTX_set_default_verify_paths(set->tls) != 1)
+        return sso_fail(ctx, SSO_MISCONFIG, 255, "EdxSSOStore: %s: no certificates in there",
+                        target->ca_file ? target->ca_file : "the system's folder");
+    if (target->cert
+        && (SSL_CTX_use_certificate_chain_file(set->tls, target->cert) != 1
+            || SSL_CTX_use_PrivateKey_file(set->tls, target->key ? target->key : target->cert,
+                                           SSL_FILETYPE_PEM) != 1))
+        return sso_fail(ctx, SSO_MISCONFIG, 256,
+                        "EdxSSOStore: %s: no certificate with its key in there", target->cert);
+    return SSO_OK;
+}
+
+sso_rc_e sso_redis_set_make(sso_ctx_t *ctx, apr_pool_t *pool, const sso_redis_target_t *target,
+                            sso_redis_set_t **set)
+{
+    sso_redis_set_t *made = apr_pcalloc(pool, sizeof(*made));
+    pthread_condattr_t monotonic;
+
+    made->target = target;
+    made->pid = getpid();
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    apr_pool_cleanup_register(pool, made, end_set, apr_pool_cleanup_null);
+    if (target->tls)
+        SSO_TRY(make_tls(ctx, made));
+    sso_redis_resolve(target, made->address); /* children inherit what came of it */
+    *set = made;
+    return SSO_OK;
+}
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sealing, digests and random text. All of OpenSSL that is not about tokens is here.
+ */
+#include "sso_seal.h"
+
+#include "sso_text.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#define ID_BYTES     4
+#define NONCE_BYTES  12
+#define TAG_BYTES    16
+#define KEY_BYTES    32
+#define SECRET_MIN   16
+
+typedef struct ring_key_t {
+    unsigned char id[ID_BYTES];
+    unsigned char key[KEY_BYTES];
+} ring_key_t;
+
+struct sso_keyring_t {
+    int count;
+    ring_key_t keys[SSO_KEYRING_MAX]; /* [0] is the newest */
+    EVP_CIPHER *cipher;               /* fetched once: a fetch costs more than the encryption */
+};
+
+/* HKDF-SHA256 with the realm as salt: id and key in one go */
+static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
+{
+    unsigned char both[ID_BYTES + KEY_BYTES];
+    char label[] = "edxsso seal v1", hash[] = "SHA256";
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *kctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret->data,
+                                          secret->length),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)realm,
+                                          strlen(realm)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof(label) - 1),
+        OSSL_PARAM_construct_end()
+    };
+    int done = kctx && EVP_KDF_derive(kctx, both, sizeof(both), params) == 1;
+
+    EVP_KDF_CTX_free(kctx);
+    EVP_KDF_free(kdf);
+    if (done) {
+        memcpy(out->id, both, ID_BYTES);
+        memcpy(out->key, both + ID_BYTES, KEY_BYTES);
+    }
+    OPENSSL_cleanse(both, sizeof(both));
+    return done;
+}
+
+static apr_status_t forget_ring(void *data)
+{
+    sso_keyring_t *ring = data;
+
+    EVP_CIPHER_free(ring->cipher);
+    OPENSSL_cleanse(ring, sizeof(*ring));
+    return APR_SUCCESS;
+}
+
+sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_header_t *secrets,
+                          const char *realm, sso_keyring_t **ring)
+{
+    sso_keyring_t *made = apr_pcalloc(pool, sizeof(*made));
+    int i;
+
+    if (secrets->nelts < 1 || secrets->nelts > SSO_KEYRING_MAX)
+        return sso_fail(ctx, SSO_MISCONFIG, 120, "EdxSSOSecret: 1 to %d secrets are allowed",
+                        SSO_KEYRING_MAX);
+    apr_pool_cleanup_register(pool, made, forget_ring, apr_pool_cleanup_null);
+    made->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    if (!made->cipher)
+        return sso_fail(ctx, SSO_BROKEN, 121, "OpenSSL has no AES-256-GCM");
+    for (i = 0; i < secrets->nelts; i++) {
+        const sso_bytes_t *secret = &APR_ARRAY_IDX(secrets, i, sso_bytes_t);
+
+        if (secret->length < SECRET_MIN)
+            return sso_fail(ctx, SSO_MISCONFIG, 122,
+                            "EdxSSOSecret: a secret needs at least %d characters, this one has %d; "
+                            "make one with: openssl rand -base64 32",
+                            SECRET_MIN, (int)secret->length);
+        if (!derive(secret, realm, &made->keys[i]))
+            return sso_fail(ctx, SSO_BROKEN, 123, "OpenSSL could not derive a key");
+    }
+    made->count = secrets->nelts;
+    *ring = made;
+    return SSO_OK;
+}
+
+/* The additional data: purpose, NUL, context. No purpose has a NUL, so no two pairs collide. */
+static int authenticate(EVP_CIPHER_CTX *evp, const char *purpose, sso_bytes_t context)
+{
+    int n;
+
+    return EVP_CipherUpdate(evp, NULL, &n, (const unsigned char *)purpose,
+                            (int)strlen(purpose) + 1)
+           && (!context.length
+               || EVP_CipherUpdate(evp, NULL, &n, context.data, (int)context.length));
+}
+
+sso_rc_e sso_box_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
+                      sso_bytes_t context, sso_bytes_t plain, sso_bytes_t *box)
+{
+    EVP_CIPHER_CTX *evp = EVP_CIPHER_CTX_new();
+    unsigned char *out = apr_palloc(ctx->pool, plain.length + SSO_BOX_OVERHEAD);
+    unsigned char *nonce = out + ID_BYTES, *body = nonce + NONCE_BYTES;
+    sso_rc_e rc = SSO_BROKEN;
+    int n, last;
+
+    memcpy(out, ring->keys[0].id, ID_BYTES);
+    if (!evp || plain.length > APR_INT32_MAX - SSO_BOX_OVERHEAD
+        || RAND_bytes(nonce, NONCE_BYTES) != 1
+        || !EVP_EncryptInit_ex2(evp, ring->cipher, ring->keys[0].key, nonce, NULL)
+        || !authenticate(evp, purpose, context)
+        || !EVP_EncryptUpdate(evp, body, &n, plain.data, (int)plain.length)
+        || !EVP_EncryptFinal_ex(evp, body + n, &last)
+        || !EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + plain.length)) {
+        sso_fail(ctx, rc, 124, "%s: OpenSSL could not encrypt", purpose);
+        goto out;
+    }
+    box->data = out;
+    box->length = plain.length + SSO_BOX_OVERHEAD;
+    rc = SSO_OK;
+out:
+    EVP_CIPHER_CTX_free(evp);
+    return rc;
+}
+
+static const ring_key_t *key_of(const sso_keyring_t *ring, const unsigned char *id)
+{
+    int i;
+
+    for (i = 0; i < ring->count; i++)
+        if (!memcmp(ring->keys[i].id, id, ID_BYTES))
+            return &ring->keys[i];
+    return NULL;
+}
+
+sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
+                      sso_bytes_t context, sso_bytes_t box, sso_bytes_t *plain)
+{
+    const unsigned char *id = box.data, *nonce = id + ID_BYTES, *body = nonce + NONCE_BYTES;
+    unsigned char *out, tag[TAG_BYTES];
+    const ring_key_t *key;
+    EVP_CIPHER_CTX *evp;
+    sso_rc_e rc = SSO_BROKEN;
+    int length, n = 0, last;
+
+    if (box.length < SSO_BOX_OVERHEAD || box.length > APR_INT32_MAX)
+        return sso_fail(ctx, SSO_BAD_INPUT, 125, "%s: not a sealed text", purpose);
+    length = (int)(box.length - SSO_BOX_OVERHEAD);
+    key = key_of(ring, id);
+    if (!key)
+        return sso_fail(ctx, SSO_DENIED, 126,
+                        "%s: sealed with a key that is not in EdxSSOSecret (any more), or of "
+                        "another virtual host", purpose);
+    out = apr_palloc(ctx->pool, (apr_size_t)length + 1);
+    memcpy(tag, body + length, TAG_BYTES);
+    evp = EVP_CIPHER_CTX_new();
+    if (!evp || !EVP_DecryptInit_ex2(evp, ring->cipher, key->key, nonce, NULL)
+        || !authenticate(evp, purpose, context)
+        || !EVP_DecryptUpdate(evp, out, &n, body, length)
+        || !EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag)) {
+        sso_fail(ctx, rc, 127, "%s: OpenSSL could not decrypt", purpose);
+        goto out;
+    }
+    if (EVP_DecryptFinal_ex(evp, out + n, &last) <= 0) {
+        rc = sso_fail(ctx, SSO_DENIED, 128, "%s: altered on the way, or not made for this use",
+                      purpose);
+        goto out;
+    }
+    out[length] = '\0';
+    plain->data = out;
+    plain->length = (apr_size_t)length;
+    rc = SSO_OK;
+out:
+    if (rc != SSO_OK)
+        OPENSSL_cleanse(out, (apr_size_t)length); /* GCM hands out plain text before it checks the tag */
+    EVP_CIPHER_CTX_free(evp);
+    return rc;
+}
+
+sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
+                  const char *plain, const char **sealed)
+{
+    sso_bytes_t none = { NULL, 0 }, box;
+
+    SSO_TRY(sso_box_seal(ctx, ring, purpose, none, sso_bytes(plain), &box));
+    *sealed = sso_b64url_encode(ctx->pool, box.data, box.length);
+    return SSO_OK;
+}
+
+sso_rc_e sso_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
+                  const char *sealed, const char **plain)
+{
+    sso_bytes_t none = { NULL, 0 }, box, opened;
+    unsigned char *bytes;
+
+    if (!sso_b64url_decode(ctx->pool, sealed, strlen(sealed), &bytes, &box.length))
+        return sso_fail(ctx, SSO_BAD_INPUT, 129, "%s: not base64url", purpose);
+    box.data = bytes;
+    SSO_TRY(sso_box_open(ctx, ring, purpose, none, box, &opened));
+    *plain = opened.data;
+    return SSO_OK;
+}
+
+sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
+                    unsigned char digest[SSO_DIGEST_BYTES])
+{
+    EVP_MD_CTX *evp = EVP_MD_CTX_new();
+    sso_rc_e rc = SSO_BROKEN;
+    int i, k;
+
+    if (!evp || !EVP_DigestInit_ex2(evp, EVP_sha256(), NULL))
+        goto out;
+    for (i = 0; i < count; i++) {
+        unsigned char size[8];
+
+        for (k = 0; k < 8; k++)
+            size[k] = (unsigned char)((apr_uint64_t)parts[i].length >> (56 - 8 * k));
+        if (!EVP_DigestUpdate(evp, size, sizeof(size))
+            || !EVP_DigestUpdate(evp, parts[i].data, parts[i].length))
+            goto out;
+    }
+    if (EVP_DigestFinal_ex(evp, digest, NULL))
+        rc = SSO_OK;
+out:
+    EVP_MD_CTX_free(evp);
+    return rc == SSO_OK ? rc : sso_fail(ctx, rc, 130, "OpenSSL could not hash");
+}
+
+sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
+                    unsigned char digest[SSO_DIGEST_BYTES])
+{
+    if (!EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL))
+        return sso_fail(ctx, SSO_BROKEN, 131, "OpenSSL could not hash");
+    return SSO_OK;
+}
+
+sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text)
+{
+    unsigned char *bytes = apr_palloc(ctx->pool, (apr_size_t)count);
+
+    if (RAND_bytes(bytes, count) != 1)
+        return sso_fail(ctx, SSO_BROKEN, 132, "OpenSSL has no random bytes");
+    *text = sso_b64url_encode(ctx->pool, bytes, (apr_size_t)count);
+    return SSO_OK;
+}
+
+apr_uint32_t sso_random_below(apr_uint32_t limit)
+{
+    apr_uint32_t n;
+
+    if (!limit || RAND_bytes((unsigned char *)&n, sizeof(n)) != 1)
+        return 0;
+    return n % limit;
+}
+
+void sso_cleanse(void *bytes, apr_size_t length)
+{
+    OPENSSL_cleanse(bytes, length);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_STORE_H
+#define SSO_STORE_H
+
+/*
+ * The store: where sessions, replay records and cached documents live between requests.
+ *
+ * A flat map from 32-byte keys (always a digest or a MAC: a store never sees what it is a key of)
+ * to binary values with an expiry. Every change gives an entry a new version, which is what
+ * sso_store_swap() compares. ABSENT and DENIED are answers, not failures: nothing is noted with
+ * sso_fail() for them. Values are sealed by the caller (sso_seal.h); a store may read, lose
+ * or hand back anything without harm to what the caller believes.
+ *
+ * Back ends are rows of sso_store_kinds[]. All of them pass t/unit/store_*.c, which is the
+ * executable form of this text.
+ */
+
+#include "sso_base.h"
+
+#define SSO_STORE_KEY_BYTES 32
+#define SSO_STORE_VALUE_MAX (1024 * 1024)
+
+typedef struct sso_store_key_t {
+    unsigned char bytes[SSO_STORE_KEY_BYTES];
+} sso_store_key_t;
+
+typedef struct sso_store_entry_t {
+    const unsigned char *value; /* in ctx->pool */
+    apr_size_t length;
+    apr_uint64_t version;       /* for sso_store_swap() */
+    apr_time_t expires;
+} sso_store_entry_t;
+
+typedef enum {
+    SSO_STORE_PLAIN = 0, /* may be evicted, oldest first, when there is no room */
+    SSO_STORE_PINNED = 1 /* replay records, revocations: never evicted before they expire */
+} sso_store_class_e;
+
+/** What to write. */
+typedef struct sso_store_item_t {
+    const void *value;
+    apr_size_t length;          /* 0..SSO_STORE_VALUE_MAX */
+    apr_time_t expires;         /* absolute, microseconds */
+    sso_store_class_e class;
+} sso_store_item_t;
+
+typedef struct sso_store_stats_t {
+    apr_uint64_t entries, bytes_used, bytes_total;
+    apr_uint64_t hits, misses, writes, removals;
+    apr_uint64_t evicted_expired, evicted_live, refused_full, lock_waits, lock_recoveries;
+    apr_uint64_t failures; /* Redis: commands that failed */
+} sso_store_stats_t;
+
+typedef struct sso_store_t sso_store_t;
+
+/** One back end. `store` is its own struct, which begins with an sso_store_t. */
+typedef struct sso_store_kind_t {
+    const char *scheme; /* "shm", "redis", ... */
+    sso_rc_e (*get)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key,
+                    apr_time_t touch, sso_store_entry_t *entry);
+    sso_rc_e (*put)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key,
+                    const sso_store_item_t *item);
+    sso_rc_e (*add)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key,
+                    const sso_store_item_t *item);
+    sso_rc_e (*swap)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key,
+                     apr_uint64_t version, const sso_store_item_t *item);
+    sso_rc_e (*remove)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key);
+    sso_rc_e (*stats)(sso_ctx_t *ctx, sso_store_t *store, sso_store_stats_t *stats);
+} sso_store_kind_t;
+
+struct sso_store_t {
+    const sso_store_kind_t *kind;
+};
+
+/**
+ * Read an entry.
+ *
+ * @param touch  0, or a new expiry for the entry if it is live: never makes it end earlier, does
+ *               not change its version
+ * @param entry  out: value copied to ctx->pool; untouched unless SSO_OK
+ *
+ * @return SSO_ABSENT    no such entry, or it has expired (exactly: expires <= ctx->now)
+ *         SSO_UPSTREAM  the back end cannot be reached
+ *         SSO_BROKEN    the back end is damaged
+ */
+static inline sso_rc_e sso_store_get(sso_ctx_t *ctx, sso_store_t *store,
+                                     const sso_store_key_t *key, apr_time_t touch,
+                                     sso_store_entry_t *entry)
+{
+    return store->kind->get(ctx, store, key, touch, entry);
+}
+
+/**
+ * Write an entry, whether or not there is one.
+ *
+ * @return SSO_BAD_INPUT  value over SSO_STORE_VALUE_MAX, or larger than this store can ever hold
+ *         SSO_UPSTREAM   no room (all of it pinned), or the back end cannot be reached
+ */
+static inline sso_rc_e sso_store_put(sso_ctx_t *ctx, sso_store_t *store,
+                                     const sso_store_key_t *key, const sso_store_item_t *item)
+{
+    return store->kind->put(ctx, store, key, item);
+}
+
+/** Write an entry only if there is no live one. SSO_DENIED: there is; else as sso_store_put(). */
+static inline sso_rc_e sso_store_add(sso_ctx_t *ctx, sso_store_t *store,
+                                     const sso_store_key_t *key, const sso_store_item_t *item)
+{
+    return store->kind->add(ctx, store, key, item);
+}
+
+/**
+ * Replace an entry only if it still has the version that was read.
+ * SSO_ABSENT: it is gone; SSO_DENIED: somebody else changed it; else as sso_store_put().
+ */
+static inline sso_rc_e sso_store_swap(sso_ctx_t *ctx, sso_store_t *store,
+                                      const sso_store_key_t *key, apr_uint64_t version,
+                                      const sso_store_item_t *item)
+{
+    return store->kind->swap(ctx, store, key, version, item);
+}
+
+/** Remove an entry. SSO_ABSENT: there was none. */
+static inline sso_rc_e sso_store_remove(sso_ctx_t *ctx, sso_store_t *store,
+                                        const sso_store_key_t *key)
+{
+    return store->kind->remove(ctx, store, key);
+}
+
+/** Counters since the store was made. */
+static inline sso_rc_e sso_store_stats(sso_ctx_t *ctx, sso_store_t *store,
+                                       sso_store_stats_t *stats)
+{
+    return store->kind->stats(ctx, store, stats);
+}
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Redeeming codes, and judging what came back. Signatures are sso_jose.c's, types' own rules are in
+ * sso_kind_*.c.
+ */
+#include "sso_token.h"
+
+#include "sso_json.h"
+#include "sso_metadata.h"
+#include "sso_url.h"
+
+#include <apr_base64.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* RFC 6749 2.3.1: both halves form-encoded before they are joined */
+static const char *basic_header(sso_ctx_t *ctx, const char *id, const char *secret)
+{
+    const char *pair = apr_pstrcat(ctx->pool, sso_pct_encode(ctx->pool, id), ":",
+                                   sso_pct_encode(ctx->pool, secret), NULL);
+    int length = (int)strlen(pair);
+    char *text = apr_palloc(ctx->pool, (apr_size_t)apr_base64_encode_len(length));
+
+    apr_base64_encode(text, pair, length);
+    return apr_pstrcat(ctx->pool, "Basic ", text, NULL);
+}
+
+static void prove_client(sso_ctx_t *ctx, const sso_provider_t *provider, sso_form_t *form,
+                         sso_call_t *call)
+{
+    const sso_config_t *config = provider->config;
+    const sso_secret_t *secret = sso_secret_first(config->client_secret);
+
+    if (config->client_auth == SSO_AUTH_BASIC && secret) {
+        call->authorization = basic_header(ctx, config->client_id, secret->text);
+        return;
+    }
+    sso_form_add(form, "client_id", config->client_id);
+    if (config->client_auth == SSO_AUTH_POST && secret)
+        sso_form_add(form, "client_secret", secret->text);
+}
+
+/* What an error answer says, whatever its status: the log gets the provider's own word. */
+static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const json_t *answer)
+{
+    const char *error = answer ? sso_json_text(answer, "error") : NULL;
+    const char *more = answer ? sso_json_text(answer, "error_description") : NULL;
+
+    if (reply->status == 429 || reply->status == 503) {
+        ctx->err.detail = reply->retry_after;
+        return sso_fail(ctx, SSO_UPSTREAM, 400, "token endpoint: it asks for patience "
+                        "(status %d%s%s)", reply->status,
+                        reply->retry_after ? ", Retry-After " : "",
+                        reply->retry_after ? reply->retry_after : "");
+    }
+    if (error)
+        return sso_fail(ctx, SSO_UPSTREAM, 401, "token endpoint: it answered error=%.64s%s%.200s "
+                        "(status %d)", error, more ? ": " : "", more ? more : "", reply->status);
+    return sso_fail(ctx, SSO_UPSTREAM, 402, "token endpoint: an unusable answer (status %d, "
+                    "content type '%.64s', %d bytes)", reply->status, reply->content_type,
+                    (int)reply->length);
+}
+
+static sso_rc_e read_answer(sso_ctx_t *ctx, const sso_reply_t *reply, sso_tokens_t *tokens)
+{
+    apr_int64_t expires_in;
+    json_t *answer = NULL;
+
+    if (strstr(reply->content_type, "json")
+        && sso_json_parse(ctx, "token endpoint", reply->body, reply->length, &answer) != SSO_OK) {
+        const char *why = apr_pstrdup(ctx->pool, ctx->err.text);
+
+        sso_forgive(ctx); /* not the browser's bad input: the provider's */
+        if (reply->status == 200)
+            return sso_fail(ctx, SSO_UPSTREAM, 403, "%s", why);
+    }
+    if (reply->status != 200 || !answer || json_object_get(answer, "error"))
+        return refuse_answer(ctx, reply, answer);
+    tokens->access_token = sso_json_text(answer, "access_token");
+    tokens->refresh_token = sso_json_text(answer, "refresh_token");
+    tokens->id_token = sso_json_text(answer, "id_token");
+    tokens->token_type = sso_json_text(answer, "token_type");
+    tokens->scope = sso_json_text(answer, "scope");
+    tokens->expires = sso_json_whole(answer, "expires_in", &expires_in) && expires_in > 0
+                          && expires_in < APR_INT32_MAX
+                          ? ctx->now + apr_time_from_sec(expires_in) : 0;
+    if (!tokens->access_token && !tokens->id_token)
+        return sso_fail(ctx, SSO_UPSTREAM, 404, "token endpoint: its answer has no access_token");
+    return SSO_OK;
+}
+
+sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_exchange_t *exchange, sso_tokens_t *tokens)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+    sso_call_t call = { .what = "token endpoint", .once = 1, .policy = &provider->http };
+    sso_tokens_t got = { 0 };
+    sso_reply_t reply;
+    sso_url_t url;
+
+    SSO_TRY(sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_TOKEN, &call.url));
+    call.plain_ok = sso_provider_plain_ok(provider, call.url);
+    sso_form_add(form, "grant_type", "authorization_code");
+    sso_form_add(form, "code", exchange->code);
+    sso_form_add(form, "redirect_uri", exchange->redirect_uri);
+    sso_form_add(form, "code_verifier", exchange->verifier);
+    prove_client(ctx, provider, form, &call);
+    provider->kind->redeem(provider, form);
+    call.body = sso_form_text(form);
+    call.body_length = strlen(call.body);
+    SSO_TRY(ctx->ports->call(ctx, &call, &reply));
+    SSO_TRY(read_answer(ctx, &reply, &got));
+    got.direct = sso_url_parse(ctx->pool, call.url, &url) == SSO_OK
+                 && (!strcmp(url.scheme, "https") || url.loopback);
+    *tokens = got;
+    return SSO_OK;
+}
+
+static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_keys_t *keys,
+                            const char *what, const char *token, sso_jwt_t **jwt)
+{
+    sso_jws_policy_t policy = { keys, provider->algorithms, provider->kind->kid_rule };
+
+    return sso_jws_verify(ctx, &policy, what, token, jwt);
+}
+
+/* Keys that come from a URL: those at hand, then, when none of them fits, newer ones. */
+static sso_rc_e verify_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                               const char *token, sso_jwt_t **jwt)
+{
+    const sso_keys_t *keys, *newer;
+    sso_err_t first;
+    sso_rc_e rc, found;
+
+    SSO_TRY(sso_documents_keys(ctx, provider, 0, &keys));
+    rc = verify_with(ctx, provider, sso_keys_join(ctx->pool, keys, provider->keys), what, token,
+                     jwt);
+    if (rc != SSO_ABSENT && !(rc == SSO_DENIED && provider->kind->kid_rule == SSO_KID_ORDERS))
+        return rc;
+    first = ctx->err;
+    sso_forgive(ctx);
+    found = sso_documents_keys(ctx, provider, 1, &newer);
+    if (found == SSO_ABSENT) { /* nothing newer may be had: the first answer stands */
+        ctx->err = first;
+        return rc;
+    }
+    SSO_TRY(found);
+    return verify_with(ctx, provider, sso_keys_join(ctx->pool, newer, provider->keys), what, token,
+                       jwt);
+}
+
+sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                          const char *token, int direct, sso_jwt_t **jwt)
+{
+    const char *jwks_url;
+    sso_rc_e rc = SSO_ABSENT;
+
+    if (provider->keys)
+        rc = verify_with(ctx, provider, provider->keys, what, token, jwt);
+    if (rc == SSO_OK || rc == SSO_BAD_INPUT || rc == SSO_BROKEN)
+        return rc;
+    if (provider->endpoint[SSO_ENDPOINT_JWKS] || provider->metadata_url) {
+        sso_rc_e found;
+
+        sso_forgive(ctx);
+        found = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_JWKS, &jwks_url);
+        if (found == SSO_OK)
+            return verify_fetched(ctx, provider, what, token, jwt);
+        if (found != SSO_ABSENT)
+            return found;
+    }
+    if (rc == SSO_ABSENT && direct && provider->config->trust_token_endpoint) {
+        sso_forgive(ctx);
+        return sso_jws_peek(ctx, what, token, jwt);
+    }
+    if (ctx->err.rc == SSO_OK)
+        return sso_fail(ctx, SSO_DENIED, 454, "%s: no key is configured that could verify it", what);
+    return rc == SSO_ABSENT ? SSO_DENIED : rc;
+}
+
+static int named_in(const apr_array_header_t *list, const json_t *value)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++)
+        if (sso_json_has(value, APR_ARRAY_IDX(list, i, const char *)))
+            return 1;
+    return 0;
+}
+
+static sso_rc_e judge_times(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const json_t *claims)
+{
+    apr_int64_t now = apr_time_sec(ctx->now), skew = apr_time_sec(rules->skew), when;
+
+    if (!sso_json_whole(claims, "exp", &when))
+        return sso_fail(ctx, SSO_BAD_INPUT, 460, "%s: it has no exp that is a number", rules->what);
+    if (when <= now - skew)
+        return sso_fail(ctx, SSO_DENIED, 461, "%s: it expired %" APR_INT64_T_FMT " s ago; is this "
+                        "machine's clock right?", rules->what, now - when);
+    if (!sso_json_whole(claims, "iat", &when))
+        return sso_fail(ctx, SSO_BAD_INPUT, 462, "%s: it has no iat that is a number", rules->what);
+    if (when > now + skew)
+        return sso_fail(ctx, SSO_DENIED, 463, "%s: it was issued %" APR_INT64_T_FMT " s in the "
+                        "future; is this machine's clock right? (EdxSSOClockSkew)",
+                        rules->what, when - now);
+    if (!json_object_get(claims, "nbf"))
+        return SSO_OK;
+    if (!sso_json_whole(claims, "nbf", &when))
+        return sso_fail(ctx, SSO_BAD_INPUT, 464, "%s: its nbf is not a number", rules->what);
+    if (when > now + skew)
+        return sso_fail(ctx, SSO_DENIED, 465, "%s: it is not valid for another %" APR_INT64_T_FMT
+                        " s; is this machine's clock right?", rules->what, when - now);
+    return SSO_OK;
+}
+
+sso_rc_e sso_token_judge(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const json_t *claims)
+{
+    const char *issuer = sso_json_text(claims, "iss");
+    const json_t *audience = json_object_get(claims, "aud");
+
+    if (!issuer)
+        return sso_fail(ctx, SSO_BAD_INPUT, 466, "%s: it has no iss", rules->what);
+    if (!sso_list_has(rules->issuers, issuer))
+        return sso_fail(ctx, SSO_DENIED, 467, "%s: issuer '%.200s' is not '%.100s' (EdxSSOIssuer)",
+                        rules->what, issuer, APR_ARRAY_IDX(rules->issuers, 0, const char *));
+    if (rules->audiences && !named_in(rules->audiences, audience))
+        return sso_fail(ctx, SSO_DENIED, 468, "%s: audience '%.200s' is not '%.100s' "
+                        "(EdxSSOAudience)", rules->what,
+                        audience ? sso_json_print(ctx->pool, audience) : "",
+                        APR_ARRAY_IDX(rules->audiences, 0, const char *));
+    return judge_times(ctx, rules, claims);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_TOKEN_H
+#define SSO_TOKEN_H
+
+/*
+ * Tokens: got from the token endpoint (RFC 6749 4.1.3), verified, and their claims judged.
+ */
+
+#include "sso_provider.h"
+
+/** What an authorization code is exchanged with. */
+typedef struct sso_exchange_t {
+    const char *code, *redirect_uri, *verifier; /* verifier NULL: no PKCE */
+} sso_exchange_t;
+
+/**
+ * Exchange a code. It is sent once, whatever happens to the connection.
+ *
+ * @return SSO_UPSTREAM   the provider cannot be reached, or answered an error or something unusable
+ */
+sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_exchange_t *exchange, sso_tokens_t *tokens);
+
+/** The rules a token's claims are judged by. */
+typedef struct sso_claim_rules_t {
+    const char *what;                     /* for messages: "lms: access token" */
+    const apr_array_header_t *issuers;    /* iss must be one of these */
+    const apr_array_header_t *audiences;  /* NULL: any aud */
+    apr_interval_time_t skew;
+} sso_claim_rules_t;
+
+/**
+ * Verify a token's signature with the provider's keys: the configured ones, those of its URL, and, once, newer ones.
+ *
+ * @param direct  it came straight from the token endpoint by TLS or loopback: with
+ *                EdxSSOTrustTokenEndpoint, a token that no configured key fits is taken as it is
+ */
+sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                          const char *token, int direct, sso_jwt_t **jwt);
+
+/** Judge iss, aud, exp, nbf, iat (RFC 7519 4.1). exp and iat must be there. SSO_DENIED, SSO_BAD_INPUT. */
+sso_rc_e sso_token_judge(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const json_t *claims);
+
+#endif

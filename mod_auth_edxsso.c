@@ -14,7 +14,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(mod_site_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(mod_site_test, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(mod_site_start, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(mod_site_child, NULL, NULL, APR_HOOK_MIDDLE);
+    /* before mod_watchdog starts its thread */
+    ap_hook_child_init(mod_site_child, NULL, NULL, APR_HOOK_FIRST);
     /* before SetEnvIf and everybody else who reads headers */
     ap_hook_post_read_request(mod_request_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* before mod_proxy and mod_rewrite: the module's own URLs are nobody else's */

@@ -22,7 +22,9 @@ typedef struct use_t {
 /* Of the configuration being read or in use; made anew by each reading. */
 static struct {
     apr_array_header_t *prefixes; /* of const char * */
+    apr_array_header_t *names;    /* of const char *: of every EdxSSOExportClaims */
     apr_array_header_t *uses;     /* of use_t */
+    int bare;                     /* some place has an empty EdxSSOClaimPrefix */
 } reading;
 
 void *mod_config_make(apr_pool_t *pool, char *dir)
@@ -96,6 +98,11 @@ const apr_array_header_t *mod_config_prefixes(void)
     return reading.prefixes;
 }
 
+const apr_array_header_t *mod_config_names(void)
+{
+    return reading.bare ? reading.names : NULL;
+}
+
 static const char *place_of(const cmd_parms *cmd)
 {
     return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num,
@@ -109,20 +116,36 @@ static int in_section(const cmd_parms *cmd)
     return parent && !strcasecmp(parent->directive, SECTION);
 }
 
+/* A claim's name or a prefix as its header begins, in lower case. */
+static const char *header_of(apr_pool_t *pool, const char *name)
+{
+    char *header = apr_pstrdup(pool, sso_export_header_prefix(pool, name));
+
+    ap_str_tolower(header);
+    return header;
+}
+
 /* What the whole configuration has to be looked through for later. */
 static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_config_t *config)
 {
+    int i;
+
     if (field == &sso_options[SSO_OPTION_claim_prefix]) {
         const char *refused = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
-        char *prefix = apr_pstrdup(cmd->pool, sso_export_header_prefix(cmd->pool,
-                                                                       config->claim_prefix));
 
         if (refused)
             return refused; /* headers by a prefix are removed everywhere, so it must be known at start */
-        ap_str_tolower(prefix);
-        if (*prefix)
-            APR_ARRAY_PUSH(reading.prefixes, const char *) = prefix;
+        if (*config->claim_prefix)
+            APR_ARRAY_PUSH(reading.prefixes, const char *) = header_of(cmd->pool,
+                                                                       config->claim_prefix);
+        else
+            reading.bare = 1;
     }
+    if (field == &sso_options[SSO_OPTION_export_claims]
+        && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL)
+        for (i = 0; i < config->export_claims->nelts; i++)
+            APR_ARRAY_PUSH(reading.names, const char *) =
+                header_of(cmd->pool, APR_ARRAY_IDX(config->export_claims, i, const char *));
     if (field == &sso_options[SSO_OPTION_use] && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
         use_t *use = &APR_ARRAY_PUSH(reading.uses, use_t);
 
@@ -233,7 +256,9 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
     reading.prefixes = apr_array_make(pconf, 4, sizeof(const char *));
+    reading.names = apr_array_make(pconf, 4, sizeof(const char *));
     reading.uses = apr_array_make(pconf, 4, sizeof(use_t));
+    reading.bare = 0;
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 

@@ -42,6 +42,8 @@ void *mod_server_merge(apr_pool_t *pool, void *base, void *over);
 int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 /** Lower-case header prefixes of every EdxSSOClaimPrefix in use. */
 const apr_array_header_t *mod_config_prefixes(void);
+/** Lower-case headers of claims that some place exports without a prefix; NULL: none does. */
+const apr_array_header_t *mod_config_names(void);
 /** Check every EdxSSOUse against the providers of its server. Returns the number of mistakes, each logged. */
 int mod_config_check_uses(server_rec *main_server);
 /** A server's record. */
@@ -56,6 +58,9 @@ int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 void mod_site_child(apr_pool_t *pchild, server_rec *s);
 /** The ports of this process. @a r may be NULL, then lines go to @a s 's log. */
 const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *r);
+
+/* mod_watch.c */
+void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
 
 /* mod_request.c */
 int mod_request_scrub(request_rec *r);

@@ -133,29 +133,40 @@ static void take_forwarded_headers(request_rec *r, const sso_site_t *site, seen_
     }
 }
 
-const char *mod_origin(request_rec *r, const sso_site_t *site)
+/* The Host that the browser sent, if it is one of this virtual host's names; else ServerName. */
+static void take_request(request_rec *r, seen_t *seen)
 {
     const server_rec *s = r->server;
-    seen_t seen = { .scheme = ap_http_scheme(r), .host = s->server_hostname, .port = s->port };
-    const char *before = seen.scheme;
-    int default_port, local;
 
+    seen->scheme = ap_http_scheme(r);
     if (r->hostname && is_ours(s, r->hostname)) {
-        seen.host = strchr(r->hostname, ':') && *r->hostname != '['
-                        ? apr_pstrcat(r->pool, "[", r->hostname, "]", NULL) : r->hostname;
-        if (!seen.port) /* a port in ServerName is the administrator's word; else the browser's */
-            seen.port = r->parsed_uri.port_str && *r->parsed_uri.port_str ? r->parsed_uri.port : 0;
+        seen->host = strchr(r->hostname, ':') && *r->hostname != '['
+                         ? apr_pstrcat(r->pool, "[", r->hostname, "]", NULL) : r->hostname;
+        seen->port = r->parsed_uri.port_str && *r->parsed_uri.port_str ? r->parsed_uri.port : 0;
     }
-    local = r->connection->local_addr->port;
-    if (!seen.port && !(r->hostname && is_ours(s, r->hostname)))
-        seen.port = local;
-    take_forwarded_headers(r, site, &seen);
+    else {
+        seen->host = s->server_hostname;
+        seen->port = s->port ? s->port : r->connection->local_addr->port;
+    }
+}
+
+const char *mod_origin(request_rec *r, const sso_site_t *site)
+{
+    seen_t seen = { NULL, NULL, 0, 0 };
+    const char *scheme;
+
+    take_request(r, &seen);
+    scheme = seen.scheme;
+    if (!sso_list_has(site->config->trust_forwarded, "off")) {
+        int port = seen.port;
+
+        take_forwarded_headers(r, site, &seen);
+        if (strcmp(scheme, seen.scheme) && seen.port == port)
+            seen.port = 0; /* another scheme in front of us: its own default port, unless one was named */
+    }
     if (seen.foreign || !seen.host)
         return NULL;
-    if (strcmp(before, seen.scheme) && seen.port == s->port)
-        seen.port = 0; /* another scheme in front of us: its own default port, unless it was named */
-    default_port = strcmp(seen.scheme, "https") ? 80 : 443;
-    if (!seen.port || seen.port == default_port)
+    if (!seen.port || seen.port == (strcmp(seen.scheme, "https") ? 80 : 443))
         return apr_pstrcat(r->pool, seen.scheme, "://", seen.host, NULL);
     return apr_psprintf(r->pool, "%s://%s:%d", seen.scheme, seen.host, seen.port);
 }

@@ -34,29 +34,36 @@ static const sso_site_t *site_of(const request_rec *r)
 
 static void scrub_headers(request_rec *r)
 {
-    const apr_array_header_t *prefixes = mod_config_prefixes();
+    const apr_array_header_t *prefixes = mod_config_prefixes(), *names = mod_config_names();
     const apr_array_header_t *rows = apr_table_elts(r->headers_in);
     int i;
 
     for (i = 0; i < rows->nelts;) {
         const char *name = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
 
-        if (sso_export_reserved(name, prefixes, NULL))
+        if (sso_export_reserved(name, prefixes, names))
             apr_table_unset(r->headers_in, name); /* moves the rest up */
         else
             i++;
     }
 }
 
-/* `Connection: NAME` makes a proxy drop NAME: nobody may name what we are going to put there. */
+/*
+ * `Connection: NAME` makes a proxy drop NAME: nobody may name what we are going to put there. Split
+ * wherever mod_proxy does, which is at semicolons and white space too.
+ */
 static void scrub_connection(request_rec *r)
 {
-    const apr_array_header_t *prefixes = mod_config_prefixes();
-    const char *value = apr_table_get(r->headers_in, "Connection"), *word, *kept = NULL;
+    static const char separators[] = ",; \t\r\n\v\f";
+    const apr_array_header_t *prefixes = mod_config_prefixes(), *names = mod_config_names();
+    const char *value = apr_table_get(r->headers_in, "Connection"), *kept = NULL;
     int found = 0;
 
-    while (value && *value && (word = ap_get_list_item(r->pool, &value)) != NULL) {
-        if (sso_export_reserved(word, prefixes, NULL) || !strcasecmp(word, "cookie"))
+    while (value && *(value += strspn(value, separators))) {
+        const char *word = apr_pstrmemdup(r->pool, value, strcspn(value, separators));
+
+        value += strlen(word);
+        if (sso_export_reserved(word, prefixes, names) || !strcasecmp(word, "cookie"))
             found = 1;
         else
             kept = kept ? apr_pstrcat(r->pool, kept, ", ", word, NULL) : word;
@@ -65,6 +72,39 @@ static void scrub_connection(request_rec *r)
         apr_table_setn(r->headers_in, "Connection", kept);
     else if (found)
         apr_table_unset(r->headers_in, "Connection");
+}
+
+static int begins_with(const char *text, const char *const *names)
+{
+    text += strspn(text, " \t");
+    for (; *names; names++) {
+        apr_size_t length = strlen(*names);
+
+        if (!strncmp(text, *names, length) && strchr("=_ ", text[length]) && text[length])
+            return 1;
+    }
+    return 0;
+}
+
+/*
+ * Two Cookie lines come from httpd as one, joined by a comma (RFC 9110 5.3). Where one of our cookies
+ * stands beside a comma, it is made a semicolon; our values have none.
+ */
+static const char *part_cookies(apr_pool_t *pool, const char *header, const char *const *names)
+{
+    int own = begins_with(header, names);
+    char *copy, *c;
+
+    if (!strchr(header, ','))
+        return header;
+    copy = apr_pstrdup(pool, header);
+    for (c = copy; *c; c++) {
+        if (*c == ',' && (own || begins_with(c + 1, names)))
+            *c = ';';
+        if (*c == ';')
+            own = begins_with(c + 1, names);
+    }
+    return copy;
 }
 
 static void take_cookies(request_rec *r, const sso_site_t *site)
@@ -79,6 +119,7 @@ static void take_cookies(request_rec *r, const sso_site_t *site)
         names[i] = sso_cookie_name(r->pool, site, i & 1, i & 2 ? SSO_COOKIE_LOGIN
                                                                : SSO_COOKIE_SESSION);
     names[4] = NULL;
+    header = part_cookies(r->pool, header, names);
     left = sso_cookie_strip(r->pool, header, names);
     if (left == header)
         return;

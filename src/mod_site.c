@@ -285,11 +285,11 @@ static apr_status_t stop_shared(void *unused)
 static sso_rc_e start_site(sso_ctx_t *ctx, server_rec *s)
 {
     const sso_config_t *config = mod_config_server(s);
+    sso_site_t *site = mod_server(s)->site;
     apr_array_header_t *secrets;
 
     SSO_TRY(secrets_of(ctx, config, state_dir(ctx->pool, config), &secrets));
-    return sso_keyring_make(ctx, ctx->pool, secrets, realm_of(ctx->pool, s),
-                            &mod_server(s)->site->ring);
+    return sso_site_seal(ctx, site, secrets);
 }
 
 static int used(server_rec *main_server)
@@ -323,6 +323,7 @@ int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         if (start_site(&own, s) != SSO_OK)
             return report(&own, s), HTTP_INTERNAL_SERVER_ERROR;
     }
+    mod_watch_start(pconf, main_server);
     return OK;
 }
 

@@ -165,6 +165,15 @@ static void start_answer(sso_ctx_t *ctx, sso_answer_t *answer)
     answer->body = "";
 }
 
+/* Without an origin of our own nothing can be said: no cookie has a name, no URL a host. */
+static sso_rc_e check_origin(sso_ctx_t *ctx, const sso_request_t *request)
+{
+    if (request->origin)
+        return SSO_OK;
+    return sso_fail(ctx, SSO_BAD_INPUT, 685, "a forwarded host is neither ServerName nor "
+                    "ServerAlias, nor in EdxSSOReturnHosts");
+}
+
 /* ---- the module's own URLs ---- */
 
 static sso_rc_e session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -258,9 +267,7 @@ static sso_rc_e serve_own(sso_ctx_t *ctx, const sso_request_t *request, const en
     if (!endpoint)
         return sso_fail(ctx, SSO_ABSENT, 682, "'%.200s' is none of the module's URLs",
                         request->path);
-    if (!request->origin)
-        return sso_fail(ctx, SSO_BAD_INPUT, 685, "a forwarded host is not ServerName, ServerAlias "
-                        "or in EdxSSOReturnHosts");
+    SSO_TRY(check_origin(ctx, request));
     if (!allowed(endpoint->methods, request->method)) {
         apr_table_setn(answer->headers, "Allow", apr_array_pstrcat(
             ctx->pool, sso_words(ctx->pool, endpoint->methods), ','));
@@ -297,9 +304,6 @@ static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, cons
     if (mode == SSO_UNAUTH_401
         || (mode == SSO_UNAUTH_AUTO && !sso_request_navigates(request)))
         return sso_fail(ctx, SSO_DENIED, 680, "%s: %s", request->path, why);
-    if (!request->origin)
-        return sso_fail(ctx, SSO_BAD_INPUT, 685, "a forwarded host is not ServerName, ServerAlias "
-                        "or in EdxSSOReturnHosts");
     /* as an absolute URL: a path that begins with // is a path there, and a host elsewhere */
     if (sso_request_return(ctx, request, apr_pstrcat(ctx->pool, request->origin, request->target,
                                                      NULL), &next) != SSO_OK) {
@@ -317,6 +321,7 @@ static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     const char *id;
     sso_rc_e rc = SSO_ABSENT;
 
+    SSO_TRY(check_origin(ctx, request));
     if (!request->site->providers->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 686, "AuthType edxsso without any <EdxSSOProvider> in "
                         "this virtual host");

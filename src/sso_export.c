@@ -125,6 +125,22 @@ static void export_fixed(const exporter_t *out, const sso_session_t *session)
     }
 }
 
+/* Letters and digits of ASCII, whatever the locale; this is the innermost loop of a request. */
+static inline int is_alnum(char c)
+{
+    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10;
+}
+
+/* What stands for one character that a name cannot have: an escape or a UTF-8 sequence is one. */
+static const char *skip_character(const char *name, const char *end)
+{
+    if (*name == '\\' && end - name > 1)
+        return name + (name[1] == 'u' && end - name > 5 ? 6 : 2);
+    for (name++; name < end && ((unsigned char)*name & 0xc0) == 0x80; name++)
+        ;
+    return name;
+}
+
 /* A claim's name after a prefix: what is not a letter or digit becomes the separator. */
 static const char *claim_name(apr_pool_t *pool, const char *prefix, const char *name,
                               apr_size_t length, char separator)
@@ -132,27 +148,42 @@ static const char *claim_name(apr_pool_t *pool, const char *prefix, const char *
     apr_size_t before = strlen(prefix);
     char *text = apr_palloc(pool, before + length + 1), *out = text + before;
     const char *end = name + length;
-    int first = 1;
+    int capital = separator == '-'; /* headers have each word's first letter in upper case */
 
     memcpy(text, prefix, before);
     while (name < end) {
-        if (apr_isalnum(*name) && (unsigned char)*name < 0x80) {
-            *out++ = (char)(first && separator == '-' ? apr_toupper(*name) : *name);
-            first = 0;
+        if (is_alnum(*name)) {
+            *out++ = (char)(capital && *name >= 'a' ? *name - 0x20 : *name);
+            capital = 0;
             name++;
-            continue;
         }
-        *out++ = separator;
-        first = 1;
-        /* one separator a character: an escape and a UTF-8 sequence are one */
-        if (*name == '\\' && end - name > 1)
-            name += name[1] == 'u' ? 6 : 2;
-        else
-            for (name++; name < end && ((unsigned char)*name & 0xc0) == 0x80; name++)
-                ;
+        else {
+            *out++ = separator;
+            capital = separator == '-';
+            name = skip_character(name, end);
+        }
     }
     *out = '\0';
     return text;
+}
+
+/* Without a prefix a claim's header may be anything's: what a client sent by that name goes. */
+static void drop_alike(const exporter_t *out, const char *name)
+{
+    const apr_array_header_t *rows = apr_table_elts(out->headers);
+    char *lower = apr_pstrdup(out->ctx->pool, name), *c;
+    int i;
+
+    for (c = lower; *c; c++)
+        *c = (char)apr_tolower(*c);
+    for (i = 0; i < rows->nelts;) {
+        const char *key = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
+
+        if (reads_as(key, lower, 1))
+            apr_table_unset(out->headers, key); /* moves the rest up */
+        else
+            i++;
+    }
 }
 
 static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
@@ -183,9 +214,13 @@ static void export_claim(const exporter_t *out, const sso_claims_t *claims,
     if (out->env)
         apr_table_addn(out->env, claim_name(pool, out->place->claim_prefix, name,
                                             claim->name_length, '_'), value);
-    if (out->headers)
-        put_header(out, claim_name(pool, out->header_prefix, name, claim->name_length, '-'), value,
-                   length);
+    if (out->headers) {
+        const char *header = claim_name(pool, out->header_prefix, name, claim->name_length, '-');
+
+        if (!*out->header_prefix)
+            drop_alike(out, header);
+        put_header(out, header, value, length);
+    }
 }
 
 /* All exported claims as one object: as stored, or put together from spans of it. */

@@ -13,6 +13,7 @@
                     "not signed in. Please try again."
 #define START_AGAIN "This sign-in was started too long ago, in another browser, or has been used "\
                     "already. Please start again."
+#define BAD_LINK "The link that brought you here is incomplete or leads to a place that is not allowed."
 #define MISSING "You are known to the sign-in service, but it did not say everything this site "\
                 "needs to know about you."
 
@@ -32,14 +33,15 @@ static const sso_fault_t faults[] = {
     { 602, 602, 403, "incomplete_profile", "Your profile is incomplete", MISSING },
     { 604, 604, 403, "incomplete_profile", "Your profile is incomplete", MISSING },
     { 600, 601, 502, "provider_error", "The sign-in service did not answer properly", NOT_USABLE },
-    { 500, 509, 400, "invalid_request", "This link cannot be used",
-      "The link that brought you here is incomplete or leads to a place that is not allowed." },
+    { 100, 105, 400, "invalid_request", "This link cannot be used", BAD_LINK },
+    { 500, 509, 400, "invalid_request", "This link cannot be used", BAD_LINK },
     { 510, 510, 403, "login_loop", "Signing in does not work",
       "You have been signed in several times within a minute, and each time this site asked again." },
     { 550, 559, 400, "invalid_state", "This sign-in cannot be finished", START_AGAIN },
     { 560, 560, 403, "access_denied", "You were not signed in",
       "The sign-in was refused or cancelled, or the sign-in service wants something from you first." },
     { 561, 561, 502, "provider_error", "The sign-in service reported an error", NOT_USABLE },
+    { 562, 563, 400, "invalid_token", "You were not signed in", NOT_CHECKED },
     { 680, 680, 401, "login_required", "Please sign in", "You have to sign in to see this." },
     { 681, 681, 403, "access_denied", "Not allowed", "You have to be signed in to see this." },
     { 682, 682, 404, "not_found", "There is nothing here", "This address does not exist." },

@@ -11,8 +11,7 @@
 
 /** A sign-in under way: sealed in the `state` parameter, bound to a browser by a cookie. */
 typedef struct sso_login_t {
-    sso_record_t head;
-    const char *provider, *next, *verifier, *nonce, *binding;
+    const char *provider, *binding, *verifier, *nonce, *next; /* verifier, nonce: NULL if not used */
     apr_int64_t issued; /* seconds */
 } sso_login_t;
 

@@ -8,7 +8,6 @@
  */
 #include "sso_flow.h"
 
-#include "sso_json.h"
 #include "sso_page.h"
 
 #include <apr_strings.h>
@@ -21,18 +20,6 @@
 #define STATE_MAX      8192
 #define LOOP_COUNT     5
 #define LOOP_SEC       60
-
-static const sso_field_t login_fields[] = {
-    { .name = "p", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, provider) },
-    { .name = "n", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, next) },
-    { .name = "v", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, verifier) },
-    { .name = "o", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, nonce) },
-    { .name = "b", .kind = &sso_kind_TEXT, .offset = offsetof(sso_login_t, binding) },
-    { .name = "t", .kind = &sso_kind_NUMBER, .offset = offsetof(sso_login_t, issued) },
-};
-
-static const sso_shape_t login_shape = { "login", sizeof(sso_login_t), login_fields,
-                                         SSO_COUNT(login_fields) };
 
 /* What the login cookie says: BINDING[.COUNT.SINCE] */
 typedef struct browser_t {
@@ -103,22 +90,25 @@ const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const c
 }
 
 /* What the provider sees of the binding cannot be turned back into the cookie. */
-static sso_rc_e binding_mark(sso_ctx_t *ctx, const char *binding, const char **mark)
+static sso_rc_e binding_mark(sso_ctx_t *ctx, const sso_site_t *site, const char *binding,
+                             const char **mark)
 {
     unsigned char digest[SSO_DIGEST_BYTES];
 
-    SSO_TRY(sso_sha256(ctx, binding, strlen(binding), digest));
+    SSO_TRY(sso_ring_digest(ctx, site->ring, sso_bytes(binding), digest));
     *mark = sso_b64url_encode(ctx->pool, digest, BINDING_BYTES);
     return SSO_OK;
 }
 
+/* One field a line: none of them has a line end in it, and `next` has been judged. */
 static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const sso_login_t *login,
                            const char **state)
 {
-    json_t *object = sso_record_save(login);
-    const char *text = sso_json_print(ctx->pool, object);
+    const char *text = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT "\n%s\n%s\n%s\n%s\n%s",
+                                    login->issued, login->provider, login->binding,
+                                    login->verifier ? login->verifier : "",
+                                    login->nonce ? login->nonce : "", login->next);
 
-    json_decref(object);
     return sso_seal(ctx, request->site->ring, "state", text, state);
 }
 
@@ -126,18 +116,17 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
                            const sso_provider_t *provider, const char *next, sso_login_t **login,
                            sso_answer_t *answer)
 {
-    sso_login_t *made;
+    sso_login_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
     browser_t browser;
 
     read_browser(ctx, request, &browser);
     if (!browser.binding)
         SSO_TRY(sso_random_text(ctx, BINDING_BYTES, &browser.binding));
     write_browser(ctx, request, &browser, answer);
-    SSO_TRY(sso_record_make(ctx, &login_shape, &made));
     made->provider = provider->name;
     made->next = next;
     made->issued = apr_time_sec(ctx->now);
-    SSO_TRY(binding_mark(ctx, browser.binding, &made->binding));
+    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &made->binding));
     if (provider->config->pkce)
         SSO_TRY(sso_random_text(ctx, VERIFIER_BYTES, &made->verifier));
     *login = made;
@@ -167,7 +156,7 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
     if (login->verifier) {
         unsigned char digest[SSO_DIGEST_BYTES];
 
-        SSO_TRY(sso_sha256(ctx, login->verifier, strlen(login->verifier), digest));
+        SSO_TRY(sso_ring_digest(ctx, request->site->ring, sso_bytes(login->verifier), digest));
         sso_form_add(form, "code_challenge",
                      sso_b64url_encode(ctx->pool, digest, sizeof(digest)));
         sso_form_add(form, "code_challenge_method", "S256");
@@ -313,6 +302,8 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
             *c = *c == ',' ? ' ' : *c;
         names = sso_words(ctx->pool, words);
     }
+    if (names && !names->nelts) /* `provider=` names nobody: as if it were not there */
+        names = NULL;
     SSO_TRY(candidates(ctx, request->site, names, &list));
     if (!list->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 505, "there is no provider to sign in with");
@@ -322,33 +313,39 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
                  answer);
 }
 
+/* Opened, it is ours, so its lines are all there. */
 static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const char *state,
-                           sso_login_t **login)
+                           sso_login_t *login)
 {
+    const char **const fields[] = { &login->provider, &login->binding, &login->verifier,
+                                    &login->nonce, &login->next };
     const char *text;
-    json_t *object;
-    sso_rc_e rc;
+    char *line;
+    unsigned i;
 
     if (strlen(state) > STATE_MAX)
         return sso_fail(ctx, SSO_BAD_INPUT, 551, "the state is over %d bytes long", STATE_MAX);
     SSO_TRY(sso_open(ctx, request->site->ring, "state", state, &text));
-    SSO_TRY(sso_record_make(ctx, &login_shape, login));
-    object = json_loads(text, 0, NULL); /* ours: it was sealed */
-    rc = object ? sso_record_load(ctx, *login, object)
-                : sso_fail(ctx, SSO_BROKEN, 513, "a sealed state cannot be read");
-    json_decref(object);
-    return rc;
+    login->issued = apr_strtoi64(text, &line, 10);
+    for (i = 0; i < SSO_COUNT(fields); i++) {
+        if (*line)
+            *line++ = '\0';
+        *fields[i] = *line && *line != '\n' ? line : NULL;
+        line += strcspn(line, "\n");
+    }
+    return login->provider && login->binding && login->next
+               ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 513, "a sealed state cannot be read");
 }
 
 sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
                         const sso_provider_t *provider, const char *state, sso_login_t **login)
 {
+    sso_login_t *opened = apr_pcalloc(ctx->pool, sizeof(*opened));
     browser_t browser;
-    sso_login_t *opened;
     const char *mark;
     apr_int64_t age;
 
-    SSO_TRY(sso_within(ctx, read_state(ctx, request, state, &opened), "state"));
+    SSO_TRY(sso_within(ctx, read_state(ctx, request, state, opened), "state"));
     age = apr_time_sec(ctx->now) - opened->issued;
     if (age < 0 || age > apr_time_sec(request->site->config->login_timeout))
         return sso_fail(ctx, SSO_DENIED, 552, "the sign-in was started %" APR_INT64_T_FMT " s ago, "
@@ -361,7 +358,7 @@ sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
         return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "
                         "when the sign-in was started: another browser, blocked cookies, or "
                         "another host name than it was started on");
-    SSO_TRY(binding_mark(ctx, browser.binding, &mark));
+    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &mark));
     if (!sso_same_secret(mark, opened->binding))
         return sso_fail(ctx, SSO_DENIED, 555, "the sign-in was started in another browser");
     *login = opened;

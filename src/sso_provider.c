@@ -293,6 +293,18 @@ sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_sec
     return SSO_OK;
 }
 
+sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_t *secrets)
+{
+    unsigned char digest[SSO_DIGEST_BYTES];
+
+    SSO_TRY(sso_keyring_make(ctx, ctx->pool, secrets, site->realm, &site->ring));
+    SSO_TRY(sso_ring_digest(ctx, site->ring,
+                            sso_bytes(apr_pstrcat(ctx->pool, "session\n", site->realm, NULL)),
+                            digest));
+    memcpy(site->realm_tag, digest, SSO_REALM_BYTES);
+    return SSO_OK;
+}
+
 sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, sso_endpoint_e which,
                                const char **url)
 {

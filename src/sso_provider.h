@@ -102,15 +102,21 @@ typedef struct sso_section_t {
     const sso_config_t *config;
 } sso_section_t;
 
+#define SSO_REALM_BYTES 16
+
 /** A virtual host, as resolved. */
 typedef struct sso_site_t {
     const char *realm;          /* tells virtual hosts apart in all that is sealed or stored */
+    unsigned char realm_tag[SSO_REALM_BYTES]; /* the same, for the keys of sessions */
     const sso_config_t *config; /* the server's record */
     sso_keyring_t *ring;        /* NULL while only checking the configuration */
     apr_array_header_t *providers; /* of sso_provider_t *, in the order of their sections */
     const apr_array_header_t *own_paths; /* of const char *: callback paths outside EdxSSOPath */
     const char *path;           /* EdxSSOPath without trailing slash */
 } sso_site_t;
+
+/** Give a site its keys, derived from secrets and its realm. As sso_keyring_make(). */
+sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_t *secrets);
 
 /**
  * Resolve a provider.

@@ -28,7 +28,8 @@ typedef struct ring_key_t {
 struct sso_keyring_t {
     int count;
     ring_key_t keys[SSO_KEYRING_MAX]; /* [0] is the newest */
-    EVP_CIPHER *cipher;               /* fetched once: a fetch costs more than the encryption */
+    EVP_CIPHER *cipher; /* fetched once, as is the digest: a fetch costs more than its use */
+    EVP_MD *md;
 };
 
 /* HKDF-SHA256 with the realm as salt: id and key in one go */
@@ -64,6 +65,7 @@ static apr_status_t forget_ring(void *data)
     sso_keyring_t *ring = data;
 
     EVP_CIPHER_free(ring->cipher);
+    EVP_MD_free(ring->md);
     OPENSSL_cleanse(ring, sizeof(*ring));
     return APR_SUCCESS;
 }
@@ -79,8 +81,9 @@ sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_head
                         SSO_KEYRING_MAX);
     apr_pool_cleanup_register(pool, made, forget_ring, apr_pool_cleanup_null);
     made->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    if (!made->cipher)
-        return sso_fail(ctx, SSO_BROKEN, 121, "OpenSSL has no AES-256-GCM");
+    made->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!made->cipher || !made->md)
+        return sso_fail(ctx, SSO_BROKEN, 121, "OpenSSL has no AES-256-GCM or SHA-256");
     for (i = 0; i < secrets->nelts; i++) {
         const sso_bytes_t *secret = &APR_ARRAY_IDX(secrets, i, sso_bytes_t);
 
@@ -237,6 +240,14 @@ sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
 out:
     EVP_MD_CTX_free(evp);
     return rc == SSO_OK ? rc : sso_fail(ctx, rc, 130, "OpenSSL could not hash");
+}
+
+sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
+                         unsigned char digest[SSO_DIGEST_BYTES])
+{
+    if (!EVP_Digest(bytes.data, bytes.length, digest, NULL, ring->md, NULL))
+        return sso_fail(ctx, SSO_BROKEN, 133, "OpenSSL could not hash");
+    return SSO_OK;
 }
 
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,

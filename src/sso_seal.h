@@ -62,6 +62,10 @@ sso_rc_e sso_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose
 sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
                     unsigned char digest[SSO_DIGEST_BYTES]);
 
+/** Plain SHA-256 with what the ring has ready: on OpenSSL 3 looking up the algorithm costs more than a short text. */
+sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
+                         unsigned char digest[SSO_DIGEST_BYTES]);
+
 /** Plain SHA-256 (PKCE S256, RFC 7636 4.2). */
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
                     unsigned char digest[SSO_DIGEST_BYTES]);

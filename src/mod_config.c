@@ -61,7 +61,10 @@ static sso_section_t *section_find(const apr_array_header_t *sections, const cha
     return NULL;
 }
 
-/* A virtual host has the main server's providers, and its own; one of the same name and type overrides. */
+/*
+ * A virtual host has the main server's providers, and its own; one of the same name and type
+ * overrides.
+ */
 void *mod_server_merge(apr_pool_t *pool, void *base, void *over)
 {
     const mod_server_t *below = base, *above = over;
@@ -134,7 +137,8 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         const char *refused = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
 
         if (refused)
-            return refused; /* headers by a prefix are removed everywhere, so it must be known at start */
+            /* headers by a prefix are removed everywhere, so it must be known at start */
+            return refused;
         if (*config->claim_prefix)
             APR_ARRAY_PUSH(reading.prefixes, const char *) = header_of(cmd->pool,
                                                                        config->claim_prefix);
@@ -146,7 +150,8 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         for (i = 0; i < config->export_claims->nelts; i++)
             APR_ARRAY_PUSH(reading.names, const char *) =
                 header_of(cmd->pool, APR_ARRAY_IDX(config->export_claims, i, const char *));
-    if (field == &sso_options[SSO_OPTION_use] && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
+    if (field == &sso_options[SSO_OPTION_use]
+        && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
         use_t *use = &APR_ARRAY_PUSH(reading.uses, use_t);
 
         use->names = config->use;
@@ -340,8 +345,8 @@ const command_rec mod_commands[] = {
     AP_INIT_RAW_ARGS(SECTION, open_section, NULL, RSRC_CONF,
                      "A provider: its name, its type, and in the section what it is like."),
 #define OPTION(directive, scope, kind, member, preset, limits, help)                              \
-    AP_INIT_RAW_ARGS(#directive, set_option, (void *)(apr_uintptr_t)&sso_options[SSO_OPTION_##member],\
-                     MAY_##scope, help),
+    AP_INIT_RAW_ARGS(#directive, set_option,                                                      \
+                     (void *)(apr_uintptr_t)&sso_options[SSO_OPTION_##member], MAY_##scope, help),
 #include "sso_options.def"
 #undef OPTION
     { NULL }

@@ -44,7 +44,10 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 const apr_array_header_t *mod_config_prefixes(void);
 /** Lower-case headers of claims that some place exports without a prefix; NULL: none does. */
 const apr_array_header_t *mod_config_names(void);
-/** Check every EdxSSOUse against the providers of its server. Returns the number of mistakes, each logged. */
+/**
+ * Check every EdxSSOUse against the providers of its server. Returns the number of mistakes, each
+ * logged.
+ */
 int mod_config_check_uses(server_rec *main_server);
 /** A server's record. */
 const sso_config_t *mod_config_server(const server_rec *s);
@@ -73,7 +76,10 @@ int mod_request_fixup(request_rec *r);
 int mod_request_handle(request_rec *r);
 
 /* mod_origin.c */
-/** This site's origin as the browser knows it; NULL when a trusted header names a host that is not ours. */
+/**
+ * This site's origin as the browser knows it; NULL when a trusted header names a host that is not
+ * ours.
+ */
 const char *mod_origin(request_rec *r, const sso_site_t *site);
 
 static inline mod_server_t *mod_server(const server_rec *s)

@@ -162,7 +162,8 @@ const char *mod_origin(request_rec *r, const sso_site_t *site)
 
         take_forwarded_headers(r, site, &seen);
         if (strcmp(scheme, seen.scheme) && seen.port == port)
-            seen.port = 0; /* another scheme in front of us: its own default port, unless one was named */
+            /* another scheme in front of us: its own default port, unless one was named */
+            seen.port = 0;
     }
     if (seen.foreign || !seen.host)
         return NULL;

@@ -87,7 +87,8 @@ static int begins_with(const char *text, const char *const *names)
 }
 
 /*
- * Two Cookie lines come from httpd as one, joined by a comma (RFC 9110 5.3). Where one of our cookies
+ * Two Cookie lines come from httpd as one, joined by a comma (RFC 9110 5.3). Where one of our
+ * cookies
  * stands beside a comma, it is made a semicolon; our values have none.
  */
 static const char *part_cookies(apr_pool_t *pool, const char *header, const char *const *names)
@@ -196,14 +197,14 @@ static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *
 
 static void log_failure(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer)
 {
-    static const int levels[] = {
-        [SSO_ABSENT] = APLOG_INFO, [SSO_BAD_INPUT] = APLOG_WARNING, [SSO_DENIED] = APLOG_WARNING,
-        [SSO_UPSTREAM] = APLOG_ERR, [SSO_MISCONFIG] = APLOG_ERR, [SSO_BROKEN] = APLOG_ERR
-    };
-    int level = levels[ctx->err.rc];
+    /*
+     * nobody signed in, or nothing there, is everyday life; what is ours or a provider's fault is
+     * not
+     */
+    int level = answer->status == HTTP_UNAUTHORIZED || answer->status == HTTP_NOT_FOUND
+                    ? APLOG_INFO
+                    : answer->status >= 500 ? APLOG_ERR : APLOG_WARNING;
 
-    if (answer->status == HTTP_UNAUTHORIZED) /* nobody is signed in: everyday life */
-        level = APLOG_INFO;
     ap_log_rerror(APLOG_MARK, level, 0, r, "SSO%04d: %s [error id %s]", ctx->err.number,
                   ctx->err.text, answer->error_id ? answer->error_id : "none");
 }
@@ -302,7 +303,8 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
         scrub_headers(r); /* a request made of another: what that one was given is here already */
     add_headers(r, answer);
     if (!answer->session) {
-        r->user = apr_pstrdup(r->pool, ""); /* passes `Require valid-user`; gone before the app looks */
+        /* passes `Require valid-user`; gone before the app looks */
+        r->user = apr_pstrdup(r->pool, "");
         return;
     }
     r->user = apr_pstrdup(r->pool, answer->session->remote_user);

@@ -83,7 +83,7 @@ static sso_ctx_t context(apr_pool_t *pool, server_rec *s)
     return ctx;
 }
 
-/* A mistake of the administrator's: one line, and on to the next, so that one run shows them all. */
+/* An administrator's mistake: one line, and on to the next, so that one run shows them all. */
 static int report(sso_ctx_t *ctx, server_rec *s)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s, "SSO%04d: %s", ctx->err.number,
@@ -233,8 +233,8 @@ static sso_rc_e make_dir(sso_ctx_t *ctx, const char *dir)
         return sso_fail(ctx, SSO_MISCONFIG, 57, "EdxSSOStateDir: '%s' cannot be made: %s", dir,
                         strerror(errno));
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode) || (info.st_mode & 0002))
-        return sso_fail(ctx, SSO_MISCONFIG, 58, "EdxSSOStateDir: '%s' is not a folder, or everybody "
-                        "may write to it", dir);
+        return sso_fail(ctx, SSO_MISCONFIG, 58, "EdxSSOStateDir: '%s' is not a folder, or "
+                        "everybody may write to it", dir);
     return SSO_OK;
 }
 

@@ -187,7 +187,7 @@ static sso_rc_e session_serve(sso_ctx_t *ctx, const sso_request_t *request, cons
     (void)rest;
     rc = sso_request_session(ctx, request, 0, &session);
     if (rc == SSO_ABSENT)
-        return sso_fail(ctx, SSO_DENIED, 680, "session: there is none");
+        return sso_fail(ctx, SSO_DENIED, 687, "there is none");
     SSO_TRY(rc);
     body = json_pack("{s:s,s:s,s:I,s:I}", "provider", session->provider,
                      "username", session->username ? session->username : session->remote_user,

@@ -19,7 +19,8 @@ typedef struct sso_request_t {
     const char *origin;          /* of this site as the browser knows it: scheme://host[:port] */
     const char *path;            /* decoded, dot segments resolved */
     const char *query;           /* raw, or NULL */
-    const char *target;          /* path and query as the browser sent them: where to come back to */
+    /* path and query as the browser sent them: where to come back to */
+    const char *target;
     const char *cookies;         /* the Cookie header, or NULL */
     apr_table_t *headers;        /* of the request */
     /* Read the body, at most limit bytes. SSO_BAD_INPUT: longer, or broken off. */
@@ -81,7 +82,10 @@ int sso_request_navigates(const sso_request_t *request);
 sso_rc_e sso_request_session(sso_ctx_t *ctx, const sso_request_t *request, int touch,
                              const sso_session_t **session);
 
-/** Whether a request with an effect comes from this site itself (Sec-Fetch-Site, Origin, Referer); @a unknown if none of them is there. */
+/**
+ * Whether a request with an effect comes from this site itself (Sec-Fetch-Site, Origin, Referer);
+ * @a unknown if none of them is there.
+ */
 int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int unknown);
 
 /** Judge a return address; the module's own URLs become "/". */

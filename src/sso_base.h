@@ -32,8 +32,10 @@ typedef enum { SSO_LOG_DEBUG, SSO_LOG_INFO, SSO_LOG_WARN, SSO_LOG_ERROR } sso_le
 typedef struct sso_err_t {
     sso_rc_e rc;
     int number;               /* SSOnnnn in docs/messages.md; 0: none */
-    char text[SSO_ERR_BYTES]; /* for the log: never a secret, never a token; control characters escaped */
-    const char *detail;       /* for the answer, where a fault carries something on (Retry-After, scope ...), or NULL */
+    /* for the log: never a secret, never a token; control characters escaped */
+    char text[SSO_ERR_BYTES];
+    /* for the answer, where a fault carries something on (Retry-After, scope ...), or NULL */
+    const char *detail;
 } sso_err_t;
 
 struct sso_call_t;
@@ -46,7 +48,8 @@ typedef struct sso_ports_t {
     void (*log)(void *baton, sso_level_e level, const char *text);
     void *log_baton;
     sso_level_e log_level; /* lines under this level are not even formatted */
-    sso_rc_e (*call)(struct sso_ctx_t *ctx, const struct sso_call_t *call, struct sso_reply_t *reply);
+    sso_rc_e (*call)(struct sso_ctx_t *ctx, const struct sso_call_t *call,
+                     struct sso_reply_t *reply);
     struct sso_store_t *store;
 } sso_ports_t;
 
@@ -68,13 +71,16 @@ typedef struct sso_ctx_t {
 sso_rc_e sso_fail(sso_ctx_t *ctx, sso_rc_e rc, int number, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** Prefix the noted failure with where we were; does nothing when @a rc is SSO_OK. Returns @a rc. */
+/** Prefix the noted failure with where we were; nothing if @a rc is SSO_OK. Returns @a rc. */
 sso_rc_e sso_within(sso_ctx_t *ctx, sso_rc_e rc, const char *where);
 
 /** Forget a failure that turned out not to matter (another key, another source did it). */
 void sso_forgive(sso_ctx_t *ctx);
 
-/** Write a line "SSOnnnn: text" to the log port, if there is one and it wants this level. Number 0 prints none. */
+/**
+ * Write a line "SSOnnnn: text" to the log port, if there is one and it wants this level. Number 0
+ * prints none.
+ */
 void sso_log(const sso_ctx_t *ctx, sso_level_e level, int number, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -10,7 +10,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* Errors by which the provider says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core 3.1.2.6) */
+/*
+ * Errors by which the provider says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core
+ * 3.1.2.6)
+ */
 static const char *const users_turn[] = {
     "access_denied", "login_required", "interaction_required", "consent_required",
     "account_selection_required"
@@ -34,7 +37,7 @@ static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, cons
             return SSO_OK;
         }
     }
-    return sso_fail(ctx, SSO_ABSENT, 682, "no provider has its callback at '%.200s'", rest);
+    return sso_fail(ctx, SSO_ABSENT, 688, "no provider has its callback at '%.200s'", rest);
 }
 
 static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request, response_t *response)
@@ -59,12 +62,13 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request, resp
         return sso_fail(ctx, SSO_BAD_INPUT, 557, "the query cannot be read");
     for (i = 0; i < SSO_COUNT(parameters); i++) {
         int repeated = 0;
+        const char *value = sso_form_one(fields, parameters[i].name, &repeated);
 
-        *(const char **)((char *)response + parameters[i].offset) =
-            sso_form_one(fields, parameters[i].name, &repeated);
         if (repeated)
             return sso_fail(ctx, SSO_BAD_INPUT, 558, "parameter '%s' came more than once",
                             parameters[i].name);
+        if (value && *value) /* RFC 6749 3.1: without a value it is as good as left out */
+            *(const char **)((char *)response + parameters[i].offset) = value;
     }
     if (!response->state)
         return sso_fail(ctx, SSO_BAD_INPUT, 550, "it has no state");

@@ -97,7 +97,8 @@ static int write_member(writer_t *writer, const char *name, const json_t *value,
     row->name_length = (apr_uint32_t)(writer->used - start - 2);
     failed = failed || write_dump(":", 1, writer);
     row->value_at = (apr_uint32_t)writer->used;
-    failed = failed || json_dump_callback(value, write_dump, writer, JSON_ENCODE_ANY | JSON_COMPACT);
+    failed = failed
+             || json_dump_callback(value, write_dump, writer, JSON_ENCODE_ANY | JSON_COMPACT);
     if (failed)
         return 0;
     row->type = (apr_uint16_t)type_of(value);
@@ -123,7 +124,10 @@ static int alike(const char *a, const char *b, apr_size_t length)
     return 1;
 }
 
-/* Of two claims whose exported names come out alike, one that needed no change wins, else byte order. */
+/*
+ * Of two claims whose exported names come out alike, one that needed no change wins, else byte
+ * order.
+ */
 static int beats(const sso_claims_t *claims, const sso_claim_t *a, const sso_claim_t *b)
 {
     const char *name_a = claims->text + a->name_at, *name_b = claims->text + b->name_at;

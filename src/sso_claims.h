@@ -35,7 +35,8 @@ typedef struct sso_claim_t {
 } sso_claim_t;
 
 typedef struct sso_claims_t {
-    apr_uint32_t count, default_count; /* rows exported unless EdxSSOExportClaims says otherwise come first */
+    /* rows exported unless EdxSSOExportClaims says otherwise come first */
+    apr_uint32_t count, default_count;
     apr_uint32_t default_length;       /* bytes of the object at the start of text; a NUL follows */
     apr_uint32_t text_length;          /* bytes of text in all, without the last NUL */
     const sso_claim_t *rows;
@@ -54,7 +55,10 @@ sso_rc_e sso_claims_flatten(sso_ctx_t *ctx, const json_t *object, sso_claims_t *
 apr_size_t sso_claims_size(const sso_claims_t *claims);
 void sso_claims_write(const sso_claims_t *claims, void *out);
 
-/** Read what was written, without copying: @a claims points into @a bytes, which must be 8-aligned. Returns 0 if it is not whole. */
+/**
+ * Read what was written, without copying: @a claims points into @a bytes, which must be 8-aligned.
+ * Returns 0 if it is not whole.
+ */
 int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims);
 
 /**

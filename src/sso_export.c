@@ -8,7 +8,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#define PREFIX      "EDXSSO_CLAIM_"
 #define OWN_PREFIX  "edxsso-"
 #define OWN_NAME    "remote-user"
 
@@ -70,11 +69,12 @@ int sso_export_reserved(const char *name, const apr_array_header_t *prefixes,
            || reads_as_any(name, prefixes, 0) || reads_as_any(name, names, 1);
 }
 
-/* Where the names of one place's claims begin; made once a request. */
+/* What one request exports, and to where. */
 typedef struct exporter_t {
     sso_ctx_t *ctx;
     const sso_config_t *place;
     const char *header_prefix;
+    apr_size_t prefix_length;
     apr_table_t *env, *headers; /* NULL: not wanted */
 } exporter_t;
 
@@ -141,49 +141,39 @@ static const char *skip_character(const char *name, const char *end)
     return name;
 }
 
-/* A claim's name after a prefix: what is not a letter or digit becomes the separator. */
-static const char *claim_name(apr_pool_t *pool, const char *prefix, const char *name,
-                              apr_size_t length, char separator)
+/*
+ * A claim's name as a variable and as a header, each after its prefix: what is not a letter or
+ * digit becomes '_' or '-', and in a header each word begins with a capital.
+ */
+static void claim_names(const exporter_t *out, const char *name, apr_size_t length,
+                        const char **variable, const char **header)
 {
-    apr_size_t before = strlen(prefix);
-    char *text = apr_palloc(pool, before + length + 1), *out = text + before;
     const char *end = name + length;
-    int capital = separator == '-'; /* headers have each word's first letter in upper case */
+    char *v = apr_palloc(out->ctx->pool, 2 * (out->prefix_length + length + 1));
+    char *h = v + out->prefix_length + length + 1;
+    int capital = 1;
 
-    memcpy(text, prefix, before);
+    *variable = memcpy(v, out->place->claim_prefix, out->prefix_length);
+    *header = memcpy(h, out->header_prefix, out->prefix_length);
+    v += out->prefix_length;
+    h += out->prefix_length;
     while (name < end) {
-        if (is_alnum(*name)) {
-            *out++ = (char)(capital && *name >= 'a' ? *name - 0x20 : *name);
+        char c = *name;
+
+        if (is_alnum(c)) {
+            *v++ = c;
+            *h++ = (char)(capital && c >= 'a' ? c - 0x20 : c);
             capital = 0;
             name++;
         }
         else {
-            *out++ = separator;
-            capital = separator == '-';
+            *v++ = '_';
+            *h++ = '-';
+            capital = 1;
             name = skip_character(name, end);
         }
     }
-    *out = '\0';
-    return text;
-}
-
-/* Without a prefix a claim's header may be anything's: what a client sent by that name goes. */
-static void drop_alike(const exporter_t *out, const char *name)
-{
-    const apr_array_header_t *rows = apr_table_elts(out->headers);
-    char *lower = apr_pstrdup(out->ctx->pool, name), *c;
-    int i;
-
-    for (c = lower; *c; c++)
-        *c = (char)apr_tolower(*c);
-    for (i = 0; i < rows->nelts;) {
-        const char *key = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
-
-        if (reads_as(key, lower, 1))
-            apr_table_unset(out->headers, key); /* moves the rest up */
-        else
-            i++;
-    }
+    *v = *h = '\0';
 }
 
 static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
@@ -206,21 +196,16 @@ static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uin
 static void export_claim(const exporter_t *out, const sso_claims_t *claims,
                          const sso_claim_t *claim)
 {
-    apr_pool_t *pool = out->ctx->pool;
-    const char *name = claims->text + claim->name_at;
     apr_size_t length;
-    const char *value = sso_claim_value(pool, claims, claim, out->place->claim_delimiter, &length);
+    const char *value = sso_claim_value(out->ctx->pool, claims, claim, out->place->claim_delimiter,
+                                        &length);
+    const char *variable, *header;
 
+    claim_names(out, claims->text + claim->name_at, claim->name_length, &variable, &header);
     if (out->env)
-        apr_table_addn(out->env, claim_name(pool, out->place->claim_prefix, name,
-                                            claim->name_length, '_'), value);
-    if (out->headers) {
-        const char *header = claim_name(pool, out->header_prefix, name, claim->name_length, '-');
-
-        if (!*out->header_prefix)
-            drop_alike(out, header);
+        apr_table_addn(out->env, variable, value);
+    if (out->headers)
         put_header(out, header, value, length);
-    }
 }
 
 /* All exported claims as one object: as stored, or put together from spans of it. */
@@ -273,7 +258,7 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
                 apr_table_t *env, apr_table_t *headers)
 {
     const sso_claims_t *claims = &session->claims;
-    exporter_t out = { ctx, place, NULL, NULL, NULL };
+    exporter_t out = { .ctx = ctx, .place = place };
     /* an empty prefix gives claims the names of anything: only those asked for by name */
     int with_claims = *place->claim_prefix || place->export_claims;
     apr_uint32_t i;
@@ -284,6 +269,7 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
     out.env = place->export == SSO_EXPORT_HEADERS ? NULL : env;
     out.headers = place->export == SSO_EXPORT_ENV ? NULL : headers;
     out.header_prefix = sso_export_header_prefix(ctx->pool, place->claim_prefix);
+    out.prefix_length = strlen(place->claim_prefix);
     export_fixed(&out, session);
     for (i = 0; with_claims && i < claims->count; i++) {
         apr_uint16_t winner = claims->rows[i].winner;

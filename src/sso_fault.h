@@ -10,7 +10,6 @@
 #include "sso_base.h"
 
 typedef struct sso_fault_t {
-    int first, last;   /* message numbers, inclusive */
     int status;
     const char *code;  /* for scripts */
     const char *title; /* for people */

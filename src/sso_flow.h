@@ -11,7 +11,8 @@
 
 /** A sign-in under way: sealed in the `state` parameter, bound to a browser by a cookie. */
 typedef struct sso_login_t {
-    const char *provider, *binding, *verifier, *nonce, *next; /* verifier, nonce: NULL if not used */
+    /* verifier, nonce: NULL if not used */
+    const char *provider, *binding, *verifier, *nonce, *next;
     apr_int64_t issued; /* seconds */
 } sso_login_t;
 
@@ -19,7 +20,10 @@ typedef struct sso_login_t {
 sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                          sso_answer_t *answer);
 
-/** callback/NAME: finish a sign-in. @a rest is NAME, or the whole path where EdxSSOCallbackPath is set. */
+/**
+ * callback/NAME: finish a sign-in. @a rest is NAME, or the whole path where EdxSSOCallbackPath is
+ * set.
+ */
 sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                             sso_answer_t *answer);
 
@@ -28,9 +32,11 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
                           sso_answer_t *answer);
 
 /**
- * Send a browser to sign in so that it comes back to @a next, which has been judged. Goes straight to the provider if
+ * Send a browser to sign in so that it comes back to @a next, which has been judged. Goes straight
+ * to the provider if
  * only one is accepted (@a use; NULL: all), else to the sign-in page.
- * @param why  for the page, should the browser have come back signed in too often: why it was not accepted
+ * @param why  for the page, should the browser have come back signed in too often: why
+ *             it was not accepted
  */
 sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
                         const char *why, sso_answer_t *answer);

@@ -205,9 +205,10 @@ static sso_rc_e try_keys(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const t
         }
     }
     if (!tried)
-        return sso_fail(ctx, SSO_ABSENT, 160, "%s: none of %d keys fits %s with kid '%.64s'",
-                        token->what, count, token->alg->name,
-                        token->jwt->kid ? token->jwt->kid : "");
+        return sso_fail(ctx, SSO_ABSENT, 160, "%s: none of %d keys fits %s with kid '%.64s' "
+                        "(%s)", token->what, count, token->alg->name,
+                        token->jwt->kid ? token->jwt->kid : "",
+                        *token->alg->name == 'H' ? "EdxSSOJWSHMACKey" : "EdxSSOJWKS");
     return sso_fail(ctx, SSO_DENIED, 161, "%s: the %s signature is wrong (%d of %d keys tried)",
                     token->what, token->alg->name, tried, count);
 }

@@ -44,7 +44,8 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
     if (!provider->issuers) {
         apr_array_header_t *issuers = apr_array_make(ctx->pool, 1, sizeof(const char *));
 
-        APR_ARRAY_PUSH(issuers, const char *) = apr_pstrcat(ctx->pool, public_root, "/oauth2", NULL);
+        APR_ARRAY_PUSH(issuers, const char *) =
+            apr_pstrcat(ctx->pool, public_root, "/oauth2", NULL);
         provider->issuers = issuers;
     }
     if (!strcasecmp(config->discovery, "on"))
@@ -64,10 +65,11 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
 
 static void authorize(const sso_provider_t *provider, const sso_wanted_t *wanted, sso_form_t *form)
 {
-    sso_form_add(form, "tpa_hint", wanted->tpa_hint ? wanted->tpa_hint : provider->config->tpa_hint);
+    sso_form_add(form, "tpa_hint",
+                 wanted->tpa_hint ? wanted->tpa_hint : provider->config->tpa_hint);
 }
 
-/* An access token is opaque unless token_type says jwt, and HS256 unless asymmetric_jwt is there. */
+/* A token is opaque unless token_type says jwt, and HS256 unless asymmetric_jwt is there. */
 static void redeem(const sso_provider_t *provider, sso_form_t *form)
 {
     (void)provider;
@@ -104,7 +106,8 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_provider_t *provider, const s
         return sso_fail(ctx, SSO_UPSTREAM, 452, "the token endpoint gave an opaque token although "
                         "a JWT was asked for: it does not know token_type=jwt, or "
                         "EdxSSOURLRoot is not the LMS's root");
-    SSO_TRY(sso_token_verify(ctx, provider, rules.what, tokens->access_token, tokens->direct, &jwt));
+    SSO_TRY(sso_token_verify(ctx, provider, rules.what, tokens->access_token, tokens->direct,
+                             &jwt));
     SSO_TRY(sso_token_judge(ctx, &rules, jwt->claims));
     SSO_TRY(check_version(ctx, rules.what, jwt->claims));
     if (!sso_json_text(jwt->claims, "sub"))

@@ -133,7 +133,7 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
     return SSO_OK;
 }
 
-/* Redirect to the provider. `scope` comes last: an LMS drops a `next` that ends like a file name. */
+/* To the provider. `scope` comes last: an LMS drops a `next` that ends like a file name. */
 static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_provider_t *provider,
                       const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
 {
@@ -213,9 +213,9 @@ static sso_rc_e loop_page(sso_ctx_t *ctx, const sso_request_t *request, const ch
     read_browser(ctx, request, &browser);
     browser.count = 0; /* the page's link may try again */
     write_browser(ctx, request, &browser, answer);
-    ctx->err.detail = apr_psprintf(ctx->pool, "The reason: %s. If it is a lost cookie, look whether "
-                                   "this browser blocks cookies for this site, and whether its "
-                                   "clock is right.", why);
+    ctx->err.detail = apr_psprintf(ctx->pool, "The reason: %s. If it is a lost cookie, look "
+                                   "whether this browser blocks cookies for this site, and "
+                                   "whether its clock is right.", why);
     answer->retry = sso_login_link(ctx, request, NULL, next);
     return sso_fail(ctx, SSO_DENIED, 510, "signed in %d times within %d s and not accepted: %s",
                     LOOP_COUNT, LOOP_SEC, why);

@@ -42,7 +42,9 @@ static void signed_out(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_
     sso_page_answer(ctx, request, &page, answer);
 }
 
-/* Where the provider is to send the browser: an allowed `next`, else what is configured, absolute. */
+/*
+ * Where the provider is to send the browser: an allowed `next`, else what is configured, absolute.
+ */
 static const char *landing(sso_ctx_t *ctx, const sso_request_t *request,
                            const sso_provider_t *provider, const char *next)
 {

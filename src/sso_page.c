@@ -13,7 +13,8 @@
 #define ID_BYTES 6 /* of an error id: enough to find one line of a log */
 
 static const char style[] =
-    ":root{color-scheme:light dark;--fg:#1b1f24;--bg:#f6f8fa;--card:#fff;--line:#d0d7de;--go:#0b5cad}"
+    ":root{color-scheme:light dark;--fg:#1b1f24;--bg:#f6f8fa;--card:#fff;"
+    "--line:#d0d7de;--go:#0b5cad}"
     "@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--card:#161b22;"
     "--line:#3d444d;--go:#1f6feb}}"
     "*{box-sizing:border-box}"

@@ -24,7 +24,10 @@ typedef struct sso_page_t {
     apr_array_header_t *actions; /* of sso_action_t, or NULL */
 } sso_page_t;
 
-/** Render; sets status, body and the headers every page carries (CSP, no-store, nosniff, no-referrer). */
+/**
+ * Render; sets status, body and the headers every page carries (CSP, no-store, nosniff,
+ * no-referrer).
+ */
 void sso_page_answer(sso_ctx_t *ctx, const sso_request_t *request, const sso_page_t *page,
                      sso_answer_t *answer);
 

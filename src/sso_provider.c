@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resolving provider sections: presets, defaults, section; what is missing; keys that are configured.
+ * Resolving provider sections: presets, defaults, section; what is missing; keys that are
+ * configured.
  * What one type is particular about is not here.
  */
 #include "sso_provider.h"

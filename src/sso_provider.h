@@ -32,7 +32,8 @@ typedef struct sso_provider_t {
     const sso_kind_t *kind;
     const sso_config_t *config;   /* preset < server < section */
     const apr_array_header_t *issuers; /* of const char *: what `iss` may be */
-    const char *endpoint[SSO_ENDPOINT_COUNT]; /* fixed by configuration or type; NULL: from metadata */
+    /* fixed by configuration or type; NULL: from metadata */
+    const char *endpoint[SSO_ENDPOINT_COUNT];
     const char *metadata_url;     /* NULL: no discovery */
     const char *callback_path;
     const char *display_name;
@@ -72,7 +73,8 @@ struct sso_kind_t {
     const sso_preset_t *presets;
     const sso_need_t *needs;
     sso_kid_rule_e kid_rule;
-    const char *const *user_id_claims; /* EDXSSO_USER_ID is the first of these that is there; NULL-terminated */
+    /* EDXSSO_USER_ID is the first of these that is there; NULL-terminated */
+    const char *const *user_id_claims;
     /* Complete a provider whose config is merged: issuers, endpoints. */
     sso_rc_e (*resolve)(sso_ctx_t *ctx, sso_provider_t *provider);
     /* Add what this type wants in an authorization request, before `scope`. */
@@ -131,10 +133,16 @@ sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_sec
 /** A provider of a site by name, or NULL. */
 const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name);
 
-/** Whether calls to @a url may be http: some directive of the provider names its scheme, host and port. */
+/**
+ * Whether calls to @a url may be http: some directive of the provider names its scheme, host and
+ * port.
+ */
 int sso_provider_plain_ok(const sso_provider_t *provider, const char *url);
 
-/** The URL of an endpoint: configured, of the type, or from metadata. SSO_UPSTREAM: the metadata cannot be had; SSO_ABSENT: has none. */
+/**
+ * The URL of an endpoint: configured, of the type, or from metadata. SSO_UPSTREAM: the metadata
+ * cannot be had; SSO_ABSENT: has none.
+ */
 sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, sso_endpoint_e which,
                                const char **url);
 

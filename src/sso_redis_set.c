@@ -38,24 +38,25 @@ struct sso_redis_set_t {
 /* What Redis says, by the first word of its error; `down`: it would say so to every command. */
 static const struct {
     const char *word;
+    sso_rc_e rc;
     int number, down;
     const char *text;
 } refusals[] = {
-    { "LOADING", 270, 1, "is loading its data" },
-    { "READONLY", 271, 0, "is a replica that cannot be written to" },
-    { "NOAUTH", 272, 1, "wants a password, and EdxSSOStore has none" },
-    { "WRONGPASS", 273, 1, "refuses the user or password of EdxSSOStore" },
-    { "NOPERM", 274, 0, "does not let this user run the command" },
-    { "OOM", 275, 0, "has no memory left, and may not evict anything" },
-    { "MISCONF", 276, 0, "takes no writes because it cannot save its data" },
-    { "WRONGTYPE", 277, 0, "holds something of another type under our key" },
-    { "MASTERDOWN", 278, 1, "is a replica without its master" },
-    { "CLUSTERDOWN", 279, 1, "is part of a cluster that is down" },
-    { "MOVED", 280, 0, "is part of a cluster, which is not supported" },
-    { "BUSY", 281, 1, "is busy with a script" },
-    { "NOREPLICAS", 282, 0, "takes no writes because it has too few replicas" },
-    { "EXECABORT", 283, 0, "did not run the command" },
-    { "ERR", 284, 0, "answers an error" },
+    { "LOADING", SSO_UPSTREAM, 270, 1, "is loading its data" },
+    { "READONLY", SSO_UPSTREAM, 271, 0, "is a replica that cannot be written to" },
+    { "NOAUTH", SSO_UPSTREAM, 272, 1, "wants a password, and EdxSSOStore has none" },
+    { "WRONGPASS", SSO_UPSTREAM, 273, 1, "refuses the user or password of EdxSSOStore" },
+    { "NOPERM", SSO_UPSTREAM, 274, 0, "does not let this user run the command" },
+    { "OOM", SSO_UPSTREAM, 275, 0, "has no memory left, and may not evict anything" },
+    { "MISCONF", SSO_UPSTREAM, 276, 0, "takes no writes because it cannot save its data" },
+    { "WRONGTYPE", SSO_UPSTREAM, 277, 0, "holds something of another type under our key" },
+    { "MASTERDOWN", SSO_UPSTREAM, 278, 1, "is a replica without its master" },
+    { "CLUSTERDOWN", SSO_UPSTREAM, 279, 1, "is part of a cluster that is down" },
+    { "MOVED", SSO_UPSTREAM, 280, 0, "is part of a cluster, which is not supported" },
+    { "BUSY", SSO_UPSTREAM, 281, 1, "is busy with a script" },
+    { "NOREPLICAS", SSO_UPSTREAM, 282, 0, "takes no writes because it has too few replicas" },
+    { "EXECABORT", SSO_UPSTREAM, 283, 0, "did not run the command" },
+    { "ERR", SSO_UPSTREAM, 284, 0, "answers an error" },
 };
 
 static int starts_with_word(const char *text, const char *word)
@@ -75,7 +76,7 @@ static sso_rc_e refused(sso_ctx_t *ctx, const sso_redis_set_t *set, const redisR
     for (i = 0; i < SSO_COUNT(refusals); i++) {
         if (starts_with_word(reply->str, refusals[i].word)) {
             *down = refusals[i].down;
-            return sso_fail(ctx, SSO_UPSTREAM, refusals[i].number, "Redis %s: %s%s%s",
+            return sso_fail(ctx, refusals[i].rc, refusals[i].number, "Redis %s: %s%s%s",
                             set->target->name, refusals[i].text, *said ? ": " : "", said);
         }
     }

@@ -188,7 +188,8 @@ sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
     rc = SSO_OK;
 out:
     if (rc != SSO_OK)
-        OPENSSL_cleanse(out, (apr_size_t)length); /* GCM hands out plain text before it checks the tag */
+        /* GCM hands out plain text before it checks the tag */
+        OPENSSL_cleanse(out, (apr_size_t)length);
     EVP_CIPHER_CTX_free(evp);
     return rc;
 }

@@ -37,7 +37,10 @@ typedef struct sso_bytes_t {
 sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_header_t *secrets,
                           const char *realm, sso_keyring_t **ring);
 
-/** Seal bytes. @a box is in ctx->pool, plain.length + SSO_BOX_OVERHEAD long. SSO_BROKEN is the only failure. */
+/**
+ * Seal bytes. @a box is in ctx->pool, plain.length + SSO_BOX_OVERHEAD long. SSO_BROKEN is the only
+ * failure.
+ */
 sso_rc_e sso_box_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                       sso_bytes_t context, sso_bytes_t plain, sso_bytes_t *box);
 
@@ -46,7 +49,7 @@ sso_rc_e sso_box_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
  *
  * @param plain  out: in ctx->pool, with a NUL after it that is not counted; untouched unless SSO_OK
  * @return SSO_BAD_INPUT  too short to be ours
- *         SSO_DENIED     altered, of another purpose, context or realm, or its key has left the ring
+ *         SSO_DENIED     altered, of another purpose, context or realm, or its key left the ring
  *         SSO_BROKEN     OpenSSL refused to work
  */
 sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
@@ -58,11 +61,14 @@ sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose
 sso_rc_e sso_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                   const char *sealed, const char **plain);
 
-/** SHA-256 over the parts, each with its length before it, so that no two lists of parts collide. */
+/** SHA-256 over the parts, each with its length before it: no two lists of parts collide. */
 sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
                     unsigned char digest[SSO_DIGEST_BYTES]);
 
-/** Plain SHA-256 with what the ring has ready: on OpenSSL 3 looking up the algorithm costs more than a short text. */
+/**
+ * Plain SHA-256 with what the ring has ready: on OpenSSL 3 looking up the algorithm costs more than
+ * a short text.
+ */
 sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
                          unsigned char digest[SSO_DIGEST_BYTES]);
 

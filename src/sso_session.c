@@ -92,7 +92,8 @@ static const char *claim_text(sso_ctx_t *ctx, const json_t *claims, const char *
     if (json_is_string(value))
         return json_string_length(value) ? json_string_value(value) : NULL;
     return json_is_integer(value)
-               ? apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(value))
+               ? apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT,
+                              (apr_int64_t)json_integer_value(value))
                : NULL;
 }
 
@@ -104,10 +105,10 @@ static int has_control(const char *text)
     return 0;
 }
 
-static sso_rc_e lacks(sso_ctx_t *ctx, int number, const char *name, const char *why)
+/* For the page: what the user can ask for. */
+static void note_missing(sso_ctx_t *ctx, const char *name)
 {
-    ctx->err.detail = apr_pstrdup(ctx->pool, name);
-    return sso_fail(ctx, SSO_DENIED, number, "the claim '%s' is missing%s", name, why);
+    ctx->err.detail = apr_psprintf(ctx->pool, "What is missing: %s.", name);
 }
 
 static void map_claims(const sso_provider_t *provider, json_t *claims)
@@ -133,9 +134,11 @@ static sso_rc_e pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const
 
     session->provider = provider->name;
     session->remote_user = claim_text(ctx, claims, user_claim);
-    if (!session->remote_user)
-        return lacks(ctx, 602, user_claim, " or not a text: it is to become the user name "
-                                           "(EdxSSORemoteUser)");
+    if (!session->remote_user) {
+        note_missing(ctx, user_claim);
+        return sso_fail(ctx, SSO_DENIED, 602, "the claim '%s', which is to become the user name "
+                        "(EdxSSORemoteUser), is missing or not a text", user_claim);
+    }
     if (has_control(session->remote_user))
         return sso_fail(ctx, SSO_BAD_INPUT, 603, "the claim '%s' has control characters: it cannot "
                         "be a user name", user_claim);
@@ -167,8 +170,11 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
         const json_t *value = sso_claim_path(mapped, name);
 
         if (!value || json_is_null(value)
-            || (json_is_string(value) && !json_string_length(value)))
-            rc = lacks(ctx, 604, name, " (EdxSSORequireClaim)");
+            || (json_is_string(value) && !json_string_length(value))) {
+            note_missing(ctx, name);
+            rc = sso_fail(ctx, SSO_DENIED, 604, "the claim '%s' is missing (EdxSSORequireClaim)",
+                          name);
+        }
     }
     if (rc == SSO_OK)
         rc = sso_claims_flatten(ctx, mapped, &made->claims);

@@ -158,5 +158,6 @@ json_t *sso_record_save(const void *record)
 
 const char *sso_field_print(apr_pool_t *pool, const void *record, const sso_field_t *field)
 {
-    return field->kind->print ? field->kind->print(pool, field, sso_field_slot(record, field)) : NULL;
+    return field->kind->print ? field->kind->print(pool, field, sso_field_slot(record, field))
+                              : NULL;
 }

@@ -57,7 +57,8 @@ typedef struct sso_record_t {
 
 /** A secret as given and as read. */
 typedef struct sso_secret_t {
-    const char *spec; /* for dumps: "file:/path", "env:NAME", "exec:/path", or "***" for a literal */
+    /* for dumps: "file:/path", "env:NAME", "exec:/path", or "***" for a literal */
+    const char *spec;
     const char *text;
     apr_size_t length;
 } sso_secret_t;
@@ -73,7 +74,8 @@ extern const sso_value_kind_t
     sso_kind_SPAN,   /* apr_interval_time_t: limits "LOW..HIGH" */
     sso_kind_SPANS,  /* apr_array_header_t * of apr_interval_time_t: two of them; limits as SPAN */
     sso_kind_CHOICE, /* int: index into limits "a|b|c"; on|off is "off|on" */
-    sso_kind_LIST,   /* apr_array_header_t * of const char *: limits "a|b|c", or NULL for any word */
+    /* apr_array_header_t * of const char *: limits "a|b|c", or NULL for any word */
+    sso_kind_LIST,
     sso_kind_URLS,   /* apr_array_header_t * of const char * */
     sso_kind_SECRET, /* apr_array_header_t * of sso_secret_t: limits "MAX" words */
     sso_kind_TABLE,  /* apr_table_t *: name and value; limits "a|b|c" for the names; adds */
@@ -94,7 +96,10 @@ extern const sso_value_kind_t
 #define SSO_TYPE_TABLE  apr_table_t *
 #define SSO_TYPE_NUMBER apr_int64_t
 
-/** A record with its presets in ctx->pool. SSO_MISCONFIG: a preset breaks its own limits (a mistake in the table). */
+/**
+ * A record with its presets in ctx->pool. SSO_MISCONFIG: a preset breaks its own limits (a mistake
+ * in the table).
+ */
 sso_rc_e sso_record_make(sso_ctx_t *ctx, const sso_shape_t *shape, void *out);
 
 /**
@@ -110,13 +115,18 @@ int sso_record_has(const void *record, const sso_field_t *field);
 /** What @a over sets, on top of @a base; a new record in @a pool. Values are shared, not copied. */
 void *sso_record_merge(apr_pool_t *pool, const void *base, const void *over);
 
-/** Fill a record from a JSON object: members whose name is a field's. SSO_BAD_INPUT: one has another type. */
+/**
+ * Fill a record from a JSON object: members whose name is a field's. SSO_BAD_INPUT: one has another
+ * type.
+ */
 sso_rc_e sso_record_load(sso_ctx_t *ctx, void *record, const json_t *object);
 
 /** The fields that are set, as a JSON object; the caller decrefs it. */
 json_t *sso_record_save(const void *record);
 
-/** A field's value as an administrator would write it, secrets masked; NULL when it holds nothing. */
+/**
+ * A field's value as an administrator would write it, secrets masked; NULL when it holds nothing.
+ */
 const char *sso_field_print(apr_pool_t *pool, const void *record, const sso_field_t *field);
 
 /** Where a field's value is in a record. */

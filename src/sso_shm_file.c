@@ -47,10 +47,9 @@ sso_rc_e sso_shm_dir_check(sso_ctx_t *ctx, const char *path)
     struct stat info;
 
     split_path(ctx->pool, path, &dir);
-    if (stat(dir, &info))
+    errno = ENOTDIR;
+    if (stat(dir, &info) || !S_ISDIR(info.st_mode))
         return sso_fail(ctx, SSO_MISCONFIG, 201, "store: directory %s: %s", dir, strerror(errno));
-    if (!S_ISDIR(info.st_mode))
-        return sso_fail(ctx, SSO_MISCONFIG, 201, "store: %s is not a directory", dir);
     if (info.st_mode & S_IWOTH)
         return sso_fail(ctx, SSO_MISCONFIG, 202, "store: directory %s: everybody may write to it "
                         "(mode %04o): chmod o-w", dir, (unsigned)info.st_mode & 07777);
@@ -85,7 +84,7 @@ static sso_rc_e vet(sso_ctx_t *ctx, const sso_store_shm_config_t *config, int fd
     struct stat info;
 
     if (fstat(fd, &info) || !S_ISREG(info.st_mode))
-        return sso_fail(ctx, SSO_MISCONFIG, 204, "store: %s is not a plain file", config->path);
+        return sso_fail(ctx, SSO_MISCONFIG, 230, "store: %s is no plain file", config->path);
     if (info.st_uid != geteuid() && (config->uid < 0 || info.st_uid != (uid_t)config->uid))
         return sso_fail(ctx, SSO_MISCONFIG, 205, "store: %s belongs to user %ld: move it away",
                         config->path, (long)info.st_uid);

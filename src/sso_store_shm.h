@@ -43,10 +43,9 @@ typedef struct sso_store_shm_config_t {
  * @param pool   unmaps and closes the file when it is cleared
  * @param store  out: in pool
  *
- * @return SSO_MISCONFIG  200: the size is outside the limits
- *                        201..206, 213, 215..219, 229: the directory or the file is not one to be
- *                        trusted, or cannot be had
- *                        208: the disk has not got the room
+ * @return SSO_MISCONFIG  200: the size is outside the limits; 208: the disk has not got the room;
+ *                        201..206, 213, 215..219, 229, 230: the directory or the file is not one
+ *                        to be trusted, or cannot be had
  *         SSO_UPSTREAM   207: another process has been opening it for 10 s
  *         SSO_BROKEN     209, 210: the system refused to map it or to make locks
  */

@@ -174,7 +174,8 @@ sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const 
         return sso_jws_peek(ctx, what, token, jwt);
     }
     if (ctx->err.rc == SSO_OK)
-        return sso_fail(ctx, SSO_DENIED, 454, "%s: no key is configured that could verify it", what);
+        return sso_fail(ctx, SSO_DENIED, 454, "%s: no key is configured that could verify it",
+                        what);
     return rc == SSO_ABSENT ? SSO_DENIED : rc;
 }
 

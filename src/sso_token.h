@@ -30,7 +30,8 @@ typedef struct sso_claim_rules_t {
 } sso_claim_rules_t;
 
 /**
- * Verify a token's signature with the provider's keys: the configured ones, those of its URL, and, once, newer ones.
+ * Verify a token's signature with the provider's keys: the configured ones, those of its URL, and,
+ * once, newer ones.
  *
  * @param direct  it came straight from the token endpoint by TLS or loopback: with
  *                EdxSSOTrustTokenEndpoint, a token that no configured key fits is taken as it is
@@ -38,7 +39,10 @@ typedef struct sso_claim_rules_t {
 sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
                           const char *token, int direct, sso_jwt_t **jwt);
 
-/** Judge iss, aud, exp, nbf, iat (RFC 7519 4.1). exp and iat must be there. SSO_DENIED, SSO_BAD_INPUT. */
+/**
+ * Judge iss, aud, exp, nbf, iat (RFC 7519 4.1). exp and iat must be there. SSO_DENIED,
+ * SSO_BAD_INPUT.
+ */
 sso_rc_e sso_token_judge(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const json_t *claims);
 
 #endif

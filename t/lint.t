@@ -29,7 +29,7 @@ my $GLUE = @LAYERS;
 my %LIBRARY = (
     'cjose/' => qr/^sso_(jose|jwk)/,
     'curl/' => qr/^sso_http/,
-    'openssl/(?!crypto\.h)' => qr/^sso_(seal|secret|jose|jwk|client_auth|redis)/,
+    'openssl/(?!crypto\.h)' => qr/^sso_(seal|secret|jose|jwk|client_auth|redis|http_cause)/,
     'hiredis' => qr/^sso_(store_)?redis/,
 );
 my $HTTPD = qr/^(httpd|http_\w+|ap_\w+|util_\w+|mod_\w+|scoreboard|mpm_common)\.h$/;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pools for the address sanitizer. APR carves small pieces out of large blocks, so that writing
- * past one, or reading it after its pool was cleared, goes unseen. Linked into the unit tests of make
+ * past one, or reading it after its pool was cleared, goes unseen. Linked into the unit tests of
+ * make
  * check-asan, these functions stand in front of APR's own: each piece is a malloc() of its own,
  * freed when its pool is cleared or destroyed.
  */

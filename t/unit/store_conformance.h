@@ -278,8 +278,9 @@ static int conformance_count(sso_ctx_t *ctx, sso_store_t *store, int rounds)
         apr_pool_create(&ctx->pool, home);
         if (sso_store_get(ctx, store, &key, 0, &entry) != SSO_OK)
             return 101;
-        apr_snprintf(text, sizeof(text), "%ld",
-                     atol(apr_pstrmemdup(ctx->pool, (const char *)entry.value, entry.length)) + 1);
+        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT,
+                     apr_atoi64(apr_pstrmemdup(ctx->pool, (const char *)entry.value,
+                                               entry.length)) + 1);
         item = conformance_item(text, strlen(text), CONFORMANCE_MINUTES(60));
         rc = sso_store_swap(ctx, store, &key, entry.version, &item);
         if (rc != SSO_OK && rc != SSO_DENIED)

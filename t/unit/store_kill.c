@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Processes killed at random moments while they and others work on the shared-memory store, which
- * is opened anew under them now and then: 100 of them, or with TEST_SLOW set 2,000. Kills after a given number of instructions are in store_steps.c.
+ * is opened anew under them now and then: 100 of them, or with TEST_SLOW set 2,000. Kills after a
+ * given number of instructions are in store_steps.c.
  */
 #include "store_audit.h"
 

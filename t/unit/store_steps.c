@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A process killed in the shared-memory store after each number of instructions of each call in
- * turn: a tracer lets it do so many and no more. With TEST_SLOW set after every one, else after
+ * turn: a tracer lets it do so many and no more. With TEST_EVERY set after every one, else after
  * some. Kills at random moments are in store_kill.c.
  */
 #include "store_audit.h"
@@ -16,6 +16,7 @@
 #define STRIDE 113
 #define STRIDE_RECOVER 4999
 #endif
+#define STRIDE_SLOW 19 /* with TEST_SLOW; every one would take a quarter of an hour */
 
 typedef enum { DO_NEW, DO_REPLACE, DO_GROW, DO_ADD, DO_SWAP, DO_REMOVE, DO_TOUCH, DO_EVICT,
                DO_EXPIRE, DO_RECOVER, DO_COUNT } deed_e;
@@ -250,7 +251,7 @@ static int under_valgrind(void)
 
 int main(void)
 {
-    int slow = getenv("TEST_SLOW") != NULL, deed;
+    int slow = getenv("TEST_SLOW") != NULL, every = getenv("TEST_EVERY") != NULL, deed;
 
     apr_initialize();
     if (!audit_start())
@@ -259,8 +260,8 @@ int main(void)
         ok(1, "# SKIP under valgrind");
     else {
         for (deed = 0; deed < DO_RECOVER; deed++)
-            test_deed((deed_e)deed, slow ? 1 : STRIDE);
-        test_deed(DO_RECOVER, slow ? 97 : STRIDE_RECOVER);
+            test_deed((deed_e)deed, every ? 1 : slow ? STRIDE_SLOW : STRIDE);
+        test_deed(DO_RECOVER, every ? 97 : STRIDE_RECOVER);
     }
     audit_stop();
     return tap_done();

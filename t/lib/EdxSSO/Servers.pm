@@ -15,6 +15,7 @@ my $PATIENCE = 30; # seconds until a server must be ready
 # environment variable, program, its arguments: a program that is not there is left out
 our @SERVERS = (
     [LMS_ROOT   => 't/idp/lms.py', '--write-jwks', 't/logs/lms-jwks.json', '--write-hs-secret', 't/logs/lms-hs-secret'],
+    [LMS2_ROOT  => 't/idp/lms.py', '--public-port', '0', '--write-jwks', 't/logs/lms2-jwks.json'],
     [ENTRA_ROOT => 't/idp/entra.py'],
     [ECHO_ROOT  => 't/lib/echo.py'],
 );
@@ -31,14 +32,28 @@ sub start_all {
     my ($self) = @_;
     for my $server (@SERVERS) {
         my ($variable, $program, @arguments) = @$server;
-        $ENV{$variable} = -e $program ? $self->start('/usr/bin/python3', $program, @arguments) : $UNREACHABLE;
+        ($ENV{$variable}, my $public) = -e $program
+            ? $self->start('/usr/bin/python3', $program, @arguments) : $UNREACHABLE;
+        (my $for_browsers = $variable) =~ s/_ROOT$/_PUBLIC/;
+        $ENV{$for_browsers} = $public // $ENV{$variable};
     }
     # LMS_FILES/lms-jwks.json: its public keys; LMS_FILES/lms-hs-secret: the key of its HS256 tokens
     $ENV{LMS_FILES} = Cwd::abs_path($self->{logs});
+    $ENV{LMS_JWKS} = _text("$self->{logs}/lms-jwks.json"); # for EdxSSOJWKS with the keys themselves
     return $self;
 }
 
-# Start one; returns the URL that it printed. Its later output goes to t/logs/NAME.log.
+sub _text {
+    my ($file) = @_;
+    open my $in, '<', $file or return '';
+    local $/;
+    my $text = <$in>;
+    $text =~ s/\s+\z//;
+    return $text;
+}
+
+# Start one; returns the URL that it printed, and a second one, for browsers, if there is one. Its later
+# output goes to t/logs/NAME.log.
 sub start {
     my ($self, @command) = @_;
     my ($name) = grep { /\.\w+$/ } @command;
@@ -55,22 +70,22 @@ sub start {
     }
     close $in;
     push @{ $self->{pids} }, $pid;
-    my $url = _url_from($out);
+    my ($url, $public) = _urls_from($out);
     if (!$url) {
         $self->stop;
         die "@command: not ready after $PATIENCE s, see $self->{logs}/$name.log\n";
     }
     push @{ $self->{pipes} }, $out; # kept open: a server that prints more must not get SIGPIPE
-    return $url;
+    return wantarray ? ($url, $public) : $url;
 }
 
-sub _url_from {
+sub _urls_from {
     my ($out) = @_;
     my ($text, $select, $until) = ('', IO::Select->new($out), time + $PATIENCE);
     while (time < $until) {
         next unless $select->can_read(1);
         sysread($out, $text, 4096, length $text) or return;
-        return $1 if $text =~ m{(https?://[\w.:\[\]-]+)[^\n]*\n};
+        return $text =~ m{(https?://[\w.:\[\]-]+)}g if $text =~ m{https?://[^\n]*\n};
     }
     return;
 }

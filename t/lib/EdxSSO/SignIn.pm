@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+package EdxSSO::SignIn;
+# Signing in at the stand-in LMS, step by step, and what a refusal has to look like.
+#
+#   lms_reset();                                  # the LMS as at its start, and no record
+#   lms(fault => { name => 'iss-wrong' });        # its control API; without a second value a GET
+#   my $answer = to_callback($browser, '/app');   # as far as the redirect back to us
+#   signed_in($browser, 'alice', '/app', 'why');  # all the way: the app saw alice
+#   refused($browser, $url, 'why', status => 400, log => 'SSO0550', calls => 0);
+#   no_secrets();                                 # nothing of all this is in the error log
+use strict;
+use warnings;
+use Exporter 'import';
+use JSON::PP ();
+use Test::More ();
+use EdxSSO::Browser;
+use EdxSSO::Log;
+our @EXPORT = qw(lms lms_reset lms_root lms_calls lms_last default_user to_callback signed_in refused no_secrets
+    with_query page_id);
+
+my @CALLBACKS = qw(http://127.0.0.1/complete/edx-oauth2/ http://localhost/complete/edx-oauth2/);
+my $lms_root = $ENV{LMS_ROOT};
+my %secrets; # value => what it is
+
+# All calls go to this stand-in from now on.
+sub lms_root { $lms_root = shift if @_; return $lms_root }
+
+sub lms {
+    my ($what, $given) = @_;
+    my $caller = EdxSSO::Browser->new(base => $lms_root, as => 'plain');
+    my $answer = defined $given
+        ? $caller->request(POST => "/_ctl/$what", body => JSON::PP->new->encode($given),
+            headers => [['Content-Type', 'application/json']])
+        : $caller->get("/_ctl/$what");
+    die "stand-in LMS: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
+    return $answer->json;
+}
+
+# As at its start. Providers of a virtual host with many are registered too.
+sub lms_reset {
+    my (@providers) = @_;
+    keep_secrets();
+    lms(reset => {});
+    my $uris = join ' ', @CALLBACKS, map { ("http://localhost/edxsso/callback/$_") } 'lms', @providers;
+    lms(clients => { client_id => $_, redirect_uris => $uris }) for qw(studio-sso public-app no-user-id consent-app);
+    default_user('jsmith');
+    return;
+}
+
+sub default_user { lms(user => { default => $_[0] }); return }
+
+# How many calls an endpoint has had; the last of them.
+sub lms_calls { return lms('requests?endpoint=' . ($_[0] // '/oauth2/access_token') . '&last=1')->{count} }
+sub lms_last { return lms('requests?endpoint=' . ($_[0] // '/oauth2/access_token') . '&last=1')->{requests}[-1] }
+
+sub keep_secrets {
+    my $record = eval { lms('requests?endpoint=/oauth2/access_token&last=1000') } or return;
+    for my $form (map { $_->{form} } @{ $record->{requests} }) {
+        $secrets{ $form->{$_}[0] } = $_ for grep { defined $form->{$_} && length $form->{$_}[0] > 8 }
+            qw(code code_verifier client_secret refresh_token);
+    }
+    return;
+}
+
+# From a place that needs sign-in to the redirect that leads back here; that answer's location is the callback.
+sub to_callback {
+    my ($browser, $url, %option) = @_;
+    my $answer = $browser->get($url, %option);
+    return $browser->follow($answer, while => sub { $_[0]->location !~ m{/edxsso/callback/|/complete/edx} });
+}
+
+sub with_query {
+    my ($url, @pairs) = @_;
+    while (my ($name, $value) = splice @pairs, 0, 2) {
+        $url .= ($url =~ /\?/ ? '&' : '?') . $name . '=' . EdxSSO::Browser::escape($value);
+    }
+    return $url;
+}
+
+# A whole sign-in as a user; the last answer is the app's.
+sub signed_in {
+    my ($browser, $user, $url, $why) = @_;
+    default_user($user);
+    my $answer = $browser->follow($browser->get($url));
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $ok = $answer->status == 200 && $answer->body =~ /^REMOTE_USER=\Q$user\E$/m;
+    Test::More::ok($ok, $why // "$user signs in") or Test::More::diag($answer->status . "\n" . $answer->body);
+    $secrets{ $_->{value} } = "cookie $_->{name}" for $browser->cookies;
+    default_user('jsmith');
+    return $answer;
+}
+
+sub page_id {
+    my ($answer) = @_;
+    return $answer->body =~ m{Error id: <code>([\w-]+)</code>|"error_id":\s*"([\w-]+)"} ? $1 // $2 : undef;
+}
+
+# The line of the log with an error id, and its number.
+sub log_line_of {
+    my ($id) = @_;
+    for (1 .. 60) {
+        my ($line) = log_lines(qr/\[error id \Q$id\E\]/);
+        return ($line, $line =~ /\b(SSO\d{4}):/) if defined $line;
+        select undef, undef, undef, 0.05;
+    }
+    return ('', 'nothing');
+}
+
+my %PAGE_HEADERS = (
+    'Content-Security-Policy' => qr/default-src 'none';.*frame-ancestors 'none'/,
+    'Cache-Control' => qr/^no-store$/, 'X-Content-Type-Options' => qr/^nosniff$/, 'Referrer-Policy' => qr/^no-referrer$/,
+);
+
+# A request that must not sign anybody in. Options: status, log (a number, or several with | between), calls (of the token endpoint: 1), app (/app),
+# says (a pattern of the log line), retry_after, not (patterns that must not be in the page), next_user (undef: leave it
+# out); all others go to the request. Returns the answer.
+sub refused {
+    my ($browser, $url, $why, %want) = @_;
+    my %own = map { $_ => delete $want{$_} } qw(status log calls app says retry_after not next_user method);
+    my $app = $own{app} // '/app';
+    my $answer;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::subtest($why => sub {
+        my $before = lms_calls();
+        $answer = $browser->request($own{method} // 'GET', $url, %want);
+        Test::More::is($answer->status, $own{status}, 'status');
+        my $id = page_id($answer);
+        my ($line, $number) = ('', $own{log});
+        if (($own{method} // 'GET') ne 'HEAD') {
+            ($line, $number) = log_line_of($id // 'none at all');
+            Test::More::like($number, qr/^(?:$own{log})$/, 'the log line with the error id of the page') or Test::More::diag($line);
+        }
+        expect_log($number);
+        Test::More::like($line, $own{says}, 'the log says it') if $own{says};
+        if (($own{method} // 'GET') ne 'HEAD') {
+            Test::More::like($answer->header($_) // '', $PAGE_HEADERS{$_}, $_) for sort keys %PAGE_HEADERS;
+        }
+        Test::More::is($answer->header('Retry-After'), $own{retry_after}, 'Retry-After');
+        Test::More::unlike($answer->body, $_, "the page is without $_") for qr/eyJ/, qr/REMOTE_USER/, @{ $own{not} || [] };
+        Test::More::ok(!(grep { /^(__Host-)?edxsso=[^;]/ } $answer->all('Set-Cookie')), 'no session cookie');
+        Test::More::is(lms_calls() - $before, $own{calls} // 1, 'calls of the token endpoint');
+        my $again = $browser->get($app);
+        Test::More::ok($again->status == 302 && $again->body !~ /REMOTE_USER/, 'not signed in afterwards');
+        return if exists $own{next_user} && !defined $own{next_user};
+        my $other = EdxSSO::Browser->new(base => $browser->{base});
+        signed_in($other, $own{next_user} // 'alice', $app, 'another user signs in right after');
+    });
+    $secrets{ $_->{value} } = "cookie $_->{name}" for $browser->cookies;
+    return $answer;
+}
+
+# What went back and forth in this test is not in the error log.
+sub no_secrets {
+    keep_secrets();
+    my $log = join '', log_lines();
+    my @found = map { "$secrets{$_} $_" } grep { length > 8 && index($log, $_) >= 0 } sort keys %secrets;
+    push @found, $1 while $log =~ /(eyJ[\w-]{20,}\.[\w-]*)/g;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return Test::More::is("@found", '', scalar(keys %secrets) . ' secrets, none of them in the error log');
+}
+
+1;

@@ -171,6 +171,9 @@ static const char *set_option(cmd_parms *cmd, void *record, const char *args)
     if (in_section(cmd) && field->scope != SSO_SCOPE_PROVIDER)
         return apr_psprintf(cmd->pool, "%s is not a provider's: it belongs outside of " SECTION ">",
                             field->name);
+    if (field->scope == SSO_SCOPE_MAIN && cmd->server->is_virtual)
+        return apr_psprintf(cmd->pool, "%s belongs outside of <VirtualHost>: there is one for all",
+                            field->name);
     while (*args) {
         const char *word = ap_getword_conf(cmd->pool, &args);
 
@@ -337,6 +340,7 @@ void mod_config_dump(apr_pool_t *pool, server_rec *main_server)
     }
 }
 
+#define MAY_MAIN     RSRC_CONF
 #define MAY_SERVER   RSRC_CONF
 #define MAY_PROVIDER RSRC_CONF
 #define MAY_PLACE    (RSRC_CONF | ACCESS_CONF | OR_AUTHCFG)

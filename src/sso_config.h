@@ -9,7 +9,7 @@
 
 #include "sso_shape.h"
 
-enum { SSO_SCOPE_SERVER, SSO_SCOPE_PROVIDER, SSO_SCOPE_PLACE };
+enum { SSO_SCOPE_MAIN, SSO_SCOPE_SERVER, SSO_SCOPE_PROVIDER, SSO_SCOPE_PLACE };
 
 typedef struct sso_config_t {
     sso_record_t head;

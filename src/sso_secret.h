@@ -18,7 +18,8 @@
  * @param secret  out: NUL-terminated, in ctx->pool, one trailing newline dropped
  *
  * @return SSO_MISCONFIG  a file that cannot be read, is no regular file or is empty; a variable
- *                        that is not set; a program that cannot be started, fails, or takes over 10 s.
+ *                        that is not set; a program that cannot be started, fails, or takes over
+ *                        10 s.
  *                        (A file that others may read is a warning.)
  */
 sso_rc_e sso_secret_read(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secret);

@@ -27,6 +27,9 @@ static void register_hooks(apr_pool_t *pool)
                             AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(mod_request_authenticate, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_CONF);
+    /* before mod_authz_core, which it asks */
+    ap_hook_check_authz(mod_request_authorize, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                        AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(mod_request_fixup, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(mod_request_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

@@ -7,6 +7,7 @@
 
 #include "sso_export.h"
 
+#include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -24,6 +25,7 @@ static struct {
     apr_array_header_t *prefixes; /* of const char * */
     apr_array_header_t *names;    /* of const char *: of every EdxSSOExportClaims */
     apr_array_header_t *uses;     /* of use_t */
+    apr_hash_t *expressions;      /* text -> ap_expr_info_t */
     int bare;                     /* some place has an empty EdxSSOClaimPrefix */
 } reading;
 
@@ -106,6 +108,25 @@ const apr_array_header_t *mod_config_names(void)
     return reading.bare ? reading.names : NULL;
 }
 
+const ap_expr_info_t *mod_config_expression(const char *text)
+{
+    return apr_hash_get(reading.expressions, text, APR_HASH_KEY_STRING);
+}
+
+/* Parsed here, so that a mistake is seen at once and a request parses nothing. */
+static const char *parse_expression(cmd_parms *cmd, const char *text)
+{
+    const char *error = NULL;
+    const ap_expr_info_t *parsed = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_STRING_RESULT, &error,
+                                                     NULL);
+
+    if (error)
+        return apr_psprintf(cmd->pool, "%s: '%s' is not an expression: %s", cmd->cmd->name, text,
+                            error);
+    apr_hash_set(reading.expressions, apr_pstrdup(cmd->pool, text), APR_HASH_KEY_STRING, parsed);
+    return NULL;
+}
+
 static const char *place_of(const cmd_parms *cmd)
 {
     return apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num,
@@ -184,6 +205,13 @@ static const char *set_option(cmd_parms *cmd, void *record, const char *args)
     if (sso_record_set(&ctx, record, field, words->nelts,
                        (const char *const *)(const void *)words->elts) != SSO_OK)
         return apr_pstrdup(cmd->pool, ctx.err.text);
+    if (field == &sso_options[SSO_OPTION_auth_param]
+        || field == &sso_options[SSO_OPTION_token_param]) {
+        const char *refused = parse_expression(cmd, APR_ARRAY_IDX(words, 1, const char *));
+
+        if (refused)
+            return refused;
+    }
     return remember(cmd, field, record);
 }
 
@@ -266,6 +294,7 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     reading.prefixes = apr_array_make(pconf, 4, sizeof(const char *));
     reading.names = apr_array_make(pconf, 4, sizeof(const char *));
     reading.uses = apr_array_make(pconf, 4, sizeof(use_t));
+    reading.expressions = apr_hash_make(pconf);
     reading.bare = 0;
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

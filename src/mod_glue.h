@@ -12,6 +12,7 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <ap_expr.h>
 
 #include "sso_answer.h"
 
@@ -31,6 +32,7 @@ typedef struct mod_request_t {
     const char *cookies; /* as they came, ours among them */
     sso_answer_t *answer; /* once it has been asked whether it is signed in */
     int own;             /* one of the module's own URLs */
+    int judging;         /* authorization is being asked on our behalf */
 } mod_request_t;
 
 /* mod_config.c */
@@ -42,6 +44,8 @@ void *mod_server_merge(apr_pool_t *pool, void *base, void *over);
 int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 /** Lower-case header prefixes of every EdxSSOClaimPrefix in use. */
 const apr_array_header_t *mod_config_prefixes(void);
+/** The expression of EdxSSOAuthParam or EdxSSOTokenParam as parsed; NULL if it is none of them. */
+const ap_expr_info_t *mod_config_expression(const char *text);
 /** Lower-case headers of claims that some place exports without a prefix; NULL: none does. */
 const apr_array_header_t *mod_config_names(void);
 /**
@@ -72,6 +76,7 @@ int mod_request_map(request_rec *r);
 int mod_request_access(request_rec *r);
 int mod_request_access_own(request_rec *r);
 int mod_request_authenticate(request_rec *r);
+int mod_request_authorize(request_rec *r);
 int mod_request_fixup(request_rec *r);
 int mod_request_handle(request_rec *r);
 

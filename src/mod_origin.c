@@ -146,7 +146,8 @@ static void take_request(request_rec *r, seen_t *seen)
     }
     else {
         seen->host = s->server_hostname;
-        seen->port = s->port ? s->port : r->connection->local_addr->port;
+        /* ServerName https://host, without a port, means that scheme's own */
+        seen->port = s->port || s->server_scheme ? s->port : r->connection->local_addr->port;
     }
 }
 

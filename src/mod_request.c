@@ -8,6 +8,8 @@
 #include "sso_cookie.h"
 #include "sso_export.h"
 
+#include <mod_core.h> /* ap_response_code_string */
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -174,6 +176,16 @@ static sso_rc_e read_body(sso_ctx_t *ctx, void *baton, apr_size_t limit, const c
     return SSO_OK;
 }
 
+static const char *expand(sso_ctx_t *ctx, void *baton, const char *expression)
+{
+    const ap_expr_info_t *parsed = mod_config_expression(expression);
+    const char *error = NULL, *value = parsed ? ap_expr_str_exec(baton, parsed, &error) : NULL;
+
+    if (error)
+        sso_log(ctx, SSO_LOG_WARN, 905, "the expression '%s' failed: %s", expression, error);
+    return error ? NULL : value;
+}
+
 static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *request)
 {
     request_rec *first = original(r);
@@ -190,6 +202,7 @@ static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *
     request->cookies = state_of(first)->cookies;
     request->headers = r->headers_in;
     request->read_body = read_body;
+    request->expand = expand;
     request->baton = r;
 }
 
@@ -369,9 +382,51 @@ int mod_request_authenticate(request_rec *r)
     return authenticate(r);
 }
 
+static int refuse(request_rec *r, const sso_session_t *session)
+{
+    const sso_site_t *site = site_of(r);
+    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_request_t request;
+    sso_answer_t answer;
+
+    /* part of another answer has no page of its own; an ErrorDocument is the administrator's */
+    if (!site || r->main || ap_response_code_string(r, ap_index_of_response(HTTP_FORBIDDEN)))
+        return HTTP_FORBIDDEN;
+    ctx.ports = mod_site_ports(r->pool, r->server, r);
+    fill_request(r, site, &request);
+    sso_answer_refuse(&ctx, &request, session, &answer);
+    log_failure(r, &ctx, &answer);
+    ap_run_insert_filter(r);
+    return send_answer(r, &answer);
+}
+
+/* Who is signed in and not let in gets 403: httpd would say 401, as if nobody had signed in. */
+int mod_request_authorize(request_rec *r)
+{
+    mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
+    int rv;
+
+    if (!is_place(r) || !state || state->judging || !state->answer || !state->answer->session)
+        return DECLINED;
+    state->judging = 1;
+    rv = ap_run_auth_checker(r);
+    state->judging = 0;
+    return rv == HTTP_UNAUTHORIZED ? refuse(r, state->answer->session) : rv;
+}
+
 int mod_request_fixup(request_rec *r)
 {
+    const request_rec *before;
+
     if (r->user && !*r->user && is_place(r))
         r->user = NULL;
+    /* an internal redirect renames variables: what it leads to is a place's answer all the same */
+    for (before = r->prev; before; before = before->prev) {
+        const mod_request_t *state = ap_get_module_config(before->request_config,
+                                                          &auth_edxsso_module);
+
+        if (state && state->answer)
+            apr_table_setn(r->subprocess_env, "no-cache", "1");
+    }
     return DECLINED;
 }

@@ -106,7 +106,35 @@ sso_rc_e sso_request_return(sso_ctx_t *ctx, const sso_request_t *request, const 
     return rc;
 }
 
+void sso_request_params(sso_ctx_t *ctx, const sso_request_t *request, const apr_table_t *params,
+                        sso_form_t *form)
+{
+    const apr_array_header_t *rows = params ? apr_table_elts(params) : NULL;
+    int i;
+
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
+        const char *value = request->expand ? request->expand(ctx, request->baton, row->val)
+                                            : row->val;
+
+        if (value && *value)
+            sso_form_add(form, row->key, value);
+    }
+}
+
 /* ---- the answer ---- */
+
+/* An answer that is posted comes from the provider's site, and brings no cookie that is Lax. */
+static int crosses_sites(const sso_site_t *site)
+{
+    int i;
+
+    for (i = 0; i < site->providers->nelts; i++)
+        if (APR_ARRAY_IDX(site->providers, i, sso_provider_t *)->config->response_mode
+            == SSO_RESPONSE_FORM_POST)
+            return 1;
+    return 0;
+}
 
 void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
                        const char *value, sso_answer_t *answer)
@@ -119,7 +147,8 @@ void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_
         .value = value,
         .path = session ? config->cookie_path : "/",
         .domain = session ? config->cookie_domain : NULL,
-        .same_site = session ? same_site[config->cookie_same_site] : "Lax",
+        .same_site = session ? same_site[config->cookie_same_site]
+                             : crosses_sites(request->site) && secure ? "None" : "Lax",
         .max_age = !*value ? 0 : session ? -1 : config->login_timeout,
         .secure = secure
     };
@@ -347,4 +376,24 @@ void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t
     start_answer(ctx, answer);
     if (serve_place(ctx, request, answer) != SSO_OK)
         sso_page_fault(ctx, request, !sso_request_navigates(request), answer);
+}
+
+void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
+                       sso_answer_t *answer)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+
+    start_answer(ctx, answer);
+    ctx->err.detail = apr_psprintf(ctx->pool, "You are signed in as '%.256s'.",
+                                   session->remote_user);
+    if (request->origin) {
+        sso_form_add(form, "next", apr_pstrcat(ctx->pool, request->origin, request->target, NULL));
+        answer->retry = sso_own_url(ctx, request, apr_pstrcat(ctx->pool, request->site->path,
+                                                              "/logout", NULL),
+                                    sso_form_text(form));
+        answer->retry_label = "Sign out, to use another account";
+    }
+    sso_fail(ctx, SSO_DENIED, 689, "%s: '%.128s' is signed in, but no Require line lets them in",
+             request->path, session->remote_user);
+    sso_page_fault(ctx, request, !sso_request_navigates(request), answer);
 }

@@ -25,6 +25,8 @@ typedef struct sso_request_t {
     apr_table_t *headers;        /* of the request */
     /* Read the body, at most limit bytes. SSO_BAD_INPUT: longer, or broken off. */
     sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body);
+    /* The value of an expression (EdxSSOAuthParam) for this request; NULL: it has none. */
+    const char *(*expand)(sso_ctx_t *ctx, void *baton, const char *expression);
     void *baton;
 } sso_request_t;
 
@@ -40,6 +42,7 @@ typedef struct sso_answer_t {
     const char *content_type, *body; /* body may be "" */
     apr_table_t *headers; /* to add; several Set-Cookie are possible */
     const char *retry;    /* of a failure: where the page's link leads, or NULL */
+    const char *retry_label; /* what the link says; NULL: "Try again" */
     const char *error_id; /* in the body and for the log line, or NULL */
 } sso_answer_t;
 
@@ -54,6 +57,10 @@ void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *
 
 /** Answer a request to a place that needs sign-in (AuthType edxsso). As sso_answer_own(). */
 void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
+/** Answer somebody who is signed in and not let in. As sso_answer_own(). */
+void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
+                       sso_answer_t *answer);
 
 /* ---- shared by the flows ---- */
 
@@ -91,6 +98,10 @@ int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int un
 /** Judge a return address; the module's own URLs become "/". */
 sso_rc_e sso_request_return(sso_ctx_t *ctx, const sso_request_t *request, const char *text,
                             const char **absolute);
+
+/** Add those parameters of EdxSSOAuthParam or EdxSSOTokenParam that have a value to a form. */
+void sso_request_params(sso_ctx_t *ctx, const sso_request_t *request, const apr_table_t *params,
+                        sso_form_t *form);
 
 /** Redirect: 302 after GET and HEAD, else 303. */
 void sso_answer_redirect(sso_ctx_t *ctx, const sso_request_t *request, const char *url,

@@ -5,10 +5,14 @@
  */
 #include "sso_flow.h"
 
+#include "sso_metadata.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
 #include <string.h>
+#include <strings.h>
+
+#define FORM_TYPE "application/x-www-form-urlencoded"
 
 /*
  * Errors by which the provider says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core
@@ -40,7 +44,26 @@ static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, cons
     return sso_fail(ctx, SSO_ABSENT, 688, "no provider has its callback at '%.200s'", rest);
 }
 
-static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request, response_t *response)
+/* The query, or the posted form where that was asked for (OAuth 2.0 Form Post Response Mode). */
+static sso_rc_e response_text(sso_ctx_t *ctx, const sso_request_t *request,
+                              const sso_provider_t *provider, const char **text)
+{
+    const char *type = apr_table_get(request->headers, "Content-Type");
+
+    if (!strcmp(request->method, "GET")) {
+        *text = request->query;
+        return SSO_OK;
+    }
+    if (provider->config->response_mode != SSO_RESPONSE_FORM_POST)
+        return sso_fail(ctx, SSO_BAD_INPUT, 556, "a %s although the answer was asked for in the "
+                        "query", request->method);
+    if (!type || strncasecmp(type, FORM_TYPE, strlen(FORM_TYPE)))
+        return sso_fail(ctx, SSO_BAD_INPUT, 565, "a POST that is no form");
+    return request->read_body(ctx, request->baton, SSO_BODY_MAX, text);
+}
+
+static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
+                              const sso_provider_t *provider, response_t *response)
 {
     static const struct {
         const char *name;
@@ -53,13 +76,12 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request, resp
         { "iss", offsetof(response_t, issuer) },
     };
     apr_table_t *fields;
+    const char *text;
     unsigned i;
 
-    if (strcmp(request->method, "GET"))
-        return sso_fail(ctx, SSO_BAD_INPUT, 556, "a %s although the answer was asked for in the "
-                        "query", request->method);
-    if (!sso_form_parse(ctx->pool, request->query, &fields))
-        return sso_fail(ctx, SSO_BAD_INPUT, 557, "the query cannot be read");
+    SSO_TRY(response_text(ctx, request, provider, &text));
+    if (!sso_form_parse(ctx->pool, text, &fields))
+        return sso_fail(ctx, SSO_BAD_INPUT, 557, "what it sent cannot be read");
     for (i = 0; i < SSO_COUNT(parameters); i++) {
         int repeated = 0;
         const char *value = sso_form_one(fields, parameters[i].name, &repeated);
@@ -110,17 +132,35 @@ static sso_rc_e refuse_error(sso_ctx_t *ctx, const response_t *response)
                     response->description ? response->description : "");
 }
 
+/*
+ * RFC 9207 2.4: an answer that names another issuer is another server's, and so is one that names
+ * none where the provider promised to. Whether it did is known if its metadata is: that it cannot
+ * be had just now is not a reason to refuse what has been sealed and bound otherwise.
+ */
+static sso_rc_e check_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char *issuer)
+{
+    const sso_metadata_t *metadata = NULL;
+
+    if (provider->metadata_url && sso_documents_metadata(ctx, provider, &metadata) != SSO_OK)
+        sso_forgive(ctx);
+    if (issuer && (metadata ? strcmp(issuer, metadata->issuer)
+                            : !sso_list_has(provider->issuers, issuer)))
+        return sso_fail(ctx, SSO_DENIED, 562, "iss is '%.200s', which is not this provider",
+                        issuer);
+    if (!issuer && metadata && metadata->iss_in_response)
+        return sso_fail(ctx, SSO_DENIED, 566, "it has no iss, although the provider promises one: "
+                        "it may be another provider's");
+    return SSO_OK;
+}
+
 /* Judge the response itself: nothing has been asked of the provider yet. */
 static sso_rc_e check_response(sso_ctx_t *ctx, const sso_request_t *request,
                                const sso_provider_t *provider, response_t *response,
                                sso_login_t **login)
 {
-    SSO_TRY(read_response(ctx, request, response));
+    SSO_TRY(read_response(ctx, request, provider, response));
     SSO_TRY(sso_login_open(ctx, request, provider, response->state, login));
-    /* RFC 9207 2.4: an answer that names another issuer is another server's */
-    if (response->issuer && !sso_list_has(provider->issuers, response->issuer))
-        return sso_fail(ctx, SSO_DENIED, 562, "iss is '%.200s', which is not this provider",
-                        response->issuer);
+    SSO_TRY(check_issuer(ctx, provider, response->issuer));
     SSO_TRY(use_state(ctx, request, response->state, *login));
     if (response->error)
         return refuse_error(ctx, response);
@@ -133,13 +173,16 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
                          const sso_provider_t *provider, const response_t *response,
                          const sso_login_t *login, sso_session_t **session)
 {
+    sso_form_t *extra = sso_form_make(ctx->pool);
     sso_exchange_t exchange = { response->code,
                                 sso_own_url(ctx, request, provider->callback_path, NULL),
-                                login->verifier };
-    sso_wanted_t wanted = { .nonce = login->nonce };
+                                login->verifier, NULL };
+    sso_wanted_t wanted = { .nonce = login->nonce, .code = response->code };
     sso_tokens_t tokens;
     json_t *claims;
 
+    sso_request_params(ctx, request, provider->config->token_param, extra);
+    exchange.extra = sso_form_text(extra);
     SSO_TRY(sso_token_redeem(ctx, provider, &exchange, &tokens));
     SSO_TRY(provider->kind->identify(ctx, provider, &wanted, &tokens, &claims));
     return sso_session_build(ctx, request->site, provider, claims, session);

@@ -49,11 +49,14 @@ static int write_dump(const char *buffer, size_t size, void *data)
     return 0;
 }
 
-static int is_control(const char *c)
+int sso_claim_control(const char *c)
 {
-    unsigned char a = (unsigned char)c[0], b = (unsigned char)c[1];
+    unsigned char a = (unsigned char)c[0], b;
 
-    return a < 0x20 || a == 0x7f || (a == 0xc2 && b >= 0x80 && b < 0xa0);
+    if (a != 0xc2)
+        return a < 0x20 || a == 0x7f;
+    b = (unsigned char)c[1];
+    return b >= 0x80 && b < 0xa0 ? 2 : 0;
 }
 
 static int is_clean(const char *text, apr_size_t length)
@@ -61,7 +64,7 @@ static int is_clean(const char *text, apr_size_t length)
     apr_size_t i;
 
     for (i = 0; i < length; i++)
-        if (text[i] == '\\' || is_control(text + i))
+        if (text[i] == '\\' || sso_claim_control(text + i))
             return 0;
     return 1;
 }
@@ -116,12 +119,36 @@ static int plain_name(const char *name, apr_size_t length)
     return !length;
 }
 
-static int alike(const char *a, const char *b, apr_size_t length)
+const char *sso_claim_name_skip(const char *name, const char *end)
 {
-    for (; length; length--, a++, b++)
-        if ((apr_isalnum(*a) ? apr_tolower(*a) : '_') != (apr_isalnum(*b) ? apr_tolower(*b) : '_'))
+    if (*name == '\\' && end - name > 1)
+        return name + (name[1] == 'u' && end - name > 5 ? 6 : 2);
+    for (name++; name < end && ((unsigned char)*name & 0xc0) == 0x80; name++)
+        ;
+    return name;
+}
+
+/* One character of a name as exported, in lower case: headers know no other. */
+static const char *exported_character(const char *name, const char *end, int *c)
+{
+    *c = apr_isalnum(*name) ? apr_tolower(*name) : '_';
+    return sso_claim_name_skip(name, end);
+}
+
+static int alike(const sso_claims_t *claims, const sso_claim_t *a, const sso_claim_t *b)
+{
+    const char *from_a = claims->text + a->name_at, *end_a = from_a + a->name_length;
+    const char *from_b = claims->text + b->name_at, *end_b = from_b + b->name_length;
+
+    while (from_a < end_a && from_b < end_b) {
+        int c, d;
+
+        from_a = exported_character(from_a, end_a, &c);
+        from_b = exported_character(from_b, end_b, &d);
+        if (c != d)
             return 0;
-    return 1;
+    }
+    return from_a == end_a && from_b == end_b;
 }
 
 /*
@@ -133,20 +160,23 @@ static int beats(const sso_claims_t *claims, const sso_claim_t *a, const sso_cla
     const char *name_a = claims->text + a->name_at, *name_b = claims->text + b->name_at;
     int plain_a = plain_name(name_a, a->name_length), plain_b = plain_name(name_b, b->name_length);
 
-    return plain_a != plain_b ? plain_a : memcmp(name_a, name_b, a->name_length) < 0;
+    apr_size_t shorter = a->name_length < b->name_length ? a->name_length : b->name_length;
+    int order = memcmp(name_a, name_b, shorter);
+
+    if (plain_a != plain_b)
+        return plain_a;
+    return order ? order < 0 : a->name_length < b->name_length;
 }
 
+/* Each row gets the next better of those alike: any of them may be one that is not exported. */
 static void settle_names(const sso_claims_t *claims, sso_claim_t *rows)
 {
     apr_uint32_t i, k;
 
     for (i = 0; i < claims->count; i++)
         for (k = 0; k < claims->count; k++)
-            if (i != k && rows[i].name_length == rows[k].name_length
-                && alike(claims->text + rows[i].name_at, claims->text + rows[k].name_at,
-                         rows[i].name_length)
-                && beats(claims, &rows[k], &rows[i])
-                && (!rows[i].winner || beats(claims, &rows[k], &rows[rows[i].winner - 1])))
+            if (i != k && alike(claims, &rows[i], &rows[k]) && beats(claims, &rows[k], &rows[i])
+                && (!rows[i].winner || beats(claims, &rows[rows[i].winner - 1], &rows[k])))
                 rows[i].winner = (apr_uint16_t)(k + 1);
 }
 
@@ -213,10 +243,32 @@ void sso_claims_write(const sso_claims_t *claims, void *out)
     memcpy(at + claims->count * sizeof(sso_claim_t), claims->text, claims->text_length);
 }
 
+/* Whether rows follow each other in the text, as they were written. */
+static int rows_hold(const sso_claims_t *claims)
+{
+    apr_size_t at = 0;
+    apr_uint32_t i;
+
+    for (i = 0; i < claims->count; i++) {
+        const sso_claim_t *row = &claims->rows[i];
+        apr_size_t name_end = (apr_size_t)row->name_at + row->name_length;
+        apr_size_t end = (apr_size_t)row->value_at + row->value_length
+                         + (row->type == SSO_CLAIM_STRING);
+
+        if (row->name_at <= at || row->value_at <= name_end || end > claims->text_length
+            || (row->type == SSO_CLAIM_ARRAY && row->value_length < 2)
+            || row->winner > claims->count)
+            return 0;
+        at = end;
+    }
+    return 1;
+}
+
 int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims)
 {
     const char *at = bytes;
     blob_head_t head;
+    sso_claims_t found;
     apr_size_t rows_bytes;
 
     if (length < sizeof(head))
@@ -227,18 +279,23 @@ int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims)
         || head.text_length > SSO_CLAIMS_BYTES_MAX || head.default_length > head.text_length
         || length < sizeof(head) + rows_bytes + head.text_length + 1)
         return 0;
-    claims->count = head.count;
-    claims->default_count = head.default_count;
-    claims->default_length = head.default_length;
-    claims->text_length = head.text_length;
-    claims->rows = (const void *)(at + sizeof(head));
-    claims->text = at + sizeof(head) + rows_bytes;
+    found.count = head.count;
+    found.default_count = head.default_count;
+    found.default_length = head.default_length;
+    found.text_length = head.text_length;
+    found.rows = (const void *)(at + sizeof(head));
+    found.text = at + sizeof(head) + rows_bytes;
+    if (found.text[found.default_length] || found.text[found.text_length] || !rows_hold(&found))
+        return 0;
+    *claims = found;
     return 1;
 }
 
 /* Decode one character of a JSON text as jansson writes it; a control character is a space. */
 static const char *one_character(const char *from, char **out)
 {
+    int width;
+
     if (*from == '\\') {
         if (from[1] == 'u') {
             *(*out)++ = ' ';
@@ -247,38 +304,33 @@ static const char *one_character(const char *from, char **out)
         *(*out)++ = from[1] == '"' || from[1] == '\\' || from[1] == '/' ? from[1] : ' ';
         return from + 2;
     }
-    if (is_control(from)) {
-        *(*out)++ = ' ';
-        return from + (*from == '\xc2' ? 2 : 1);
-    }
-    *(*out)++ = *from;
-    return from + 1;
+    width = sso_claim_control(from);
+    *(*out)++ = width ? ' ' : *from;
+    return from + (width ? width : 1);
 }
 
 /* ["a","b",3] as a,b,3: an element's own delimiter or backslash is escaped by a backslash. */
-static char *join_array(const char *from, const char *end, const char *delimiter, char *out)
+static char *join_array(apr_pool_t *pool, const char *from, const char *end, const char *delimiter,
+                        char *out)
 {
+    char *element = apr_palloc(pool, (apr_size_t)(end - from)), *c;
     apr_size_t gap = strlen(delimiter);
-    int quoted = 0;
 
     for (from++, end--; from < end;) {
-        char *start = out;
+        int quoted = *from == '"';
 
-        if (*from == '"') {
-            quoted = !quoted;
-            from++;
-        }
-        else if (*from == ',' && !quoted) {
+        from += quoted;
+        for (c = element; from < end && *from != (quoted ? '"' : ',');)
+            from = one_character(from, &c);
+        *c = '\0';
+        from += quoted;
+        for (c = element; *c; *out++ = *c++)
+            if (*c == '\\' || (gap && !strncmp(c, delimiter, gap)))
+                *out++ = '\\';
+        if (from < end) { /* at a comma */
             memcpy(out, delimiter, gap);
             out += gap;
             from++;
-        }
-        else {
-            if (!strncmp(from, delimiter, gap))
-                *out++ = '\\', start++;
-            from = one_character(from, &out);
-            if (*start == '\\' && out == start + 1)
-                *out++ = '\\';
         }
     }
     return out;
@@ -295,16 +347,20 @@ const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const 
             *length = claim->value_length;
         return apr_pstrmemdup(pool, from, claim->value_length);
     }
-    /* an element is at least one byte and grows by a backslash at most; so does each delimiter */
-    text = out = apr_palloc(pool, (apr_size_t)claim->value_length * (strlen(delimiter) + 1) + 1);
+    /* a byte becomes two (a backslash before it), or a comma the delimiter */
+    text = out = apr_palloc(pool, (apr_size_t)claim->value_length * (strlen(delimiter) + 2) + 1);
     if (claim->type == SSO_CLAIM_ARRAY)
-        out = join_array(from, end, delimiter, out);
+        out = join_array(pool, from, end, delimiter, out);
     else if (claim->type == SSO_CLAIM_STRING)
         while (from < end)
             from = one_character(from, &out);
     else
-        for (; from < end; from++)
-            *out++ = is_control(from) ? ' ' : *from;
+        while (from < end) {
+            int width = sso_claim_control(from);
+
+            *out++ = width ? ' ' : *from;
+            from += width ? width : 1;
+        }
     *out = '\0';
     if (length)
         *length = (apr_size_t)(out - text);
@@ -313,25 +369,19 @@ const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const 
 
 const json_t *sso_claim_path(const json_t *object, const char *path)
 {
-    const json_t *whole = json_object_get(object, path);
-    const char *dot = path;
+    const json_t *found = json_object_get(object, path);
+    apr_size_t length = strlen(path);
 
-    if (whole)
-        return whole;
-    while ((dot = strchr(dot, '.')) != NULL) {
+    while (!found && length) {
         char head[CLAIM_NAME_MAX + 1];
-        apr_size_t length = (apr_size_t)(dot - path);
-        const json_t *step, *found;
+        const json_t *step;
 
-        if (length > CLAIM_NAME_MAX)
-            return NULL;
+        if (path[--length] != '.' || length > CLAIM_NAME_MAX)
+            continue;
         memcpy(head, path, length);
         head[length] = '\0';
         step = json_object_get(object, head);
-        found = json_is_object(step) ? sso_claim_path(step, dot + 1) : NULL;
-        if (found)
-            return found;
-        dot++;
+        found = json_is_object(step) ? sso_claim_path(step, path + length + 1) : NULL;
     }
-    return NULL;
+    return found;
 }

@@ -30,7 +30,8 @@ typedef struct sso_claim_t {
     apr_uint32_t value_at, value_length;
     apr_uint16_t type;
     apr_uint16_t clean;  /* nothing in the value needs unescaping or replacing */
-    apr_uint16_t winner; /* 1 + index of the claim whose exported name is alike and wins, or 0 */
+    apr_uint16_t winner; /* 1 + index of a claim whose exported name is alike and that goes before
+                            this one; it may have one in turn; or 0 */
     apr_uint16_t unused;
 } sso_claim_t;
 
@@ -68,12 +69,21 @@ int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims);
 const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const sso_claim_t *claim,
                             const char *delimiter, apr_size_t *length);
 
+/** The bytes of the control character (C0, DEL, C1) at @a c, a NUL included: 1, 2, or 0 for none. */
+int sso_claim_control(const char *c);
+
+/**
+ * The next character of a claim's name as JSON has it: an escape or a UTF-8 sequence is one. What
+ * is no letter or digit of ASCII is one '_' or '-' when exported.
+ */
+const char *sso_claim_name_skip(const char *name, const char *end);
+
 /** Whether a claim is exported when nothing is configured. */
 int sso_claim_by_default(const char *name);
 
 /**
  * Look up a dotted path in an object (EdxSSOClaimMap): a member whose own name has the dots comes
- * first, at each step. NULL: not there.
+ * first, at each step, the longest such name before others. NULL: not there.
  */
 const json_t *sso_claim_path(const json_t *object, const char *path);
 

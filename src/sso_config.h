@@ -32,6 +32,8 @@ extern const sso_shape_t sso_config_shape;
 enum { SSO_AUTH_POST, SSO_AUTH_BASIC, SSO_AUTH_NONE };
 enum { SSO_SAME_SITE_LAX, SSO_SAME_SITE_STRICT, SSO_SAME_SITE_NONE };
 enum { SSO_UNAUTH_AUTO, SSO_UNAUTH_LOGIN, SSO_UNAUTH_401, SSO_UNAUTH_403, SSO_UNAUTH_PASS };
+enum { SSO_GUESTS_ALLOW, SSO_GUESTS_BLOCK };
+enum { SSO_RESPONSE_QUERY, SSO_RESPONSE_FORM_POST };
 enum { SSO_EXPORT_BOTH, SSO_EXPORT_ENV, SSO_EXPORT_HEADERS, SSO_EXPORT_NONE };
 
 /** The names of all directives, NULL-terminated, for sso_nearest(); in @a pool. */

@@ -13,7 +13,7 @@
 
 #define FAILURE_LAYOUT 1
 #define RETRY_MIN   SSO_DOCUMENT_SECOND
-#define RETRY_MAX   apr_time_from_sec(5)    /* contract section 8 */
+#define RETRY_MAX   apr_time_from_sec(5)    /* what is answered when */
 #define RETRY_RATIO 4                       /* rest so many times as long as the failure took */
 #define BACKOFF_MIN apr_time_from_sec(5)
 #define BACKOFF_MAX apr_time_from_sec(60)

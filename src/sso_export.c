@@ -95,14 +95,18 @@ static const char *clean_text(apr_pool_t *pool, const char *text)
     char *copy, *c;
     const char *from;
 
-    for (from = text; (unsigned char)*from >= 0x20 && *from != 0x7f; from++)
+    for (from = text; *from && !sso_claim_control(from); from++)
         ;
     if (!*from)
         return text;
-    copy = apr_pstrdup(pool, text);
-    for (c = copy; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    c = copy = apr_palloc(pool, strlen(text) + 1);
+    for (from = text; *from;) {
+        int width = sso_claim_control(from);
+
+        *c++ = width ? ' ' : *from;
+        from += width ? width : 1;
+    }
+    *c = '\0';
     return copy;
 }
 
@@ -129,16 +133,6 @@ static void export_fixed(const exporter_t *out, const sso_session_t *session)
 static inline int is_alnum(char c)
 {
     return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10;
-}
-
-/* What stands for one character that a name cannot have: an escape or a UTF-8 sequence is one. */
-static const char *skip_character(const char *name, const char *end)
-{
-    if (*name == '\\' && end - name > 1)
-        return name + (name[1] == 'u' && end - name > 5 ? 6 : 2);
-    for (name++; name < end && ((unsigned char)*name & 0xc0) == 0x80; name++)
-        ;
-    return name;
 }
 
 /*
@@ -170,7 +164,7 @@ static void claim_names(const exporter_t *out, const char *name, apr_size_t leng
             *v++ = '_';
             *h++ = '-';
             capital = 1;
-            name = skip_character(name, end);
+            name = sso_claim_name_skip(name, end);
         }
     }
     *v = *h = '\0';
@@ -191,6 +185,16 @@ static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uin
             return 1;
     }
     return 0;
+}
+
+/* Whether a claim that is exported, too, has this one's name and goes before it. */
+static int is_outdone(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
+{
+    apr_uint16_t other = claims->rows[row].winner;
+
+    while (other && !wanted(place, claims, other - 1u))
+        other = claims->rows[other - 1].winner;
+    return other != 0;
 }
 
 static void export_claim(const exporter_t *out, const sso_claims_t *claims,
@@ -271,12 +275,9 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
     out.header_prefix = sso_export_header_prefix(ctx->pool, place->claim_prefix);
     out.prefix_length = strlen(place->claim_prefix);
     export_fixed(&out, session);
-    for (i = 0; with_claims && i < claims->count; i++) {
-        apr_uint16_t winner = claims->rows[i].winner;
-
-        if (wanted(place, claims, i) && !(winner && wanted(place, claims, winner - 1u)))
+    for (i = 0; with_claims && i < claims->count; i++)
+        if (wanted(place, claims, i) && !is_outdone(place, claims, i))
             export_claim(&out, claims, &claims->rows[i]);
-    }
     if (out.env)
         apr_table_addn(out.env, "EDXSSO_CLAIMS", claims_object(ctx, place, claims));
 }

@@ -30,6 +30,9 @@ static const sso_fault_t
     refused = { 403, "access_denied", "You were not signed in",
                 "The sign-in was refused or cancelled, or the sign-in service wants something from "
                 "you first." },
+    not_admitted = { 403, "access_denied", "You cannot sign in here",
+                     "The sign-in service knows you, but this site does not accept accounts of "
+                     "your organization." },
     sign_in = { 401, "login_required", "Please sign in", "You have to sign in to see this." },
     not_allowed = { 403, "access_denied", "Not allowed", "You have to be signed in to see this." },
     nothing = { 404, "not_found", "There is nothing here", "This address does not exist." },
@@ -54,7 +57,7 @@ static const struct {
     const sso_fault_t *fault;
 } by_number[] = {
     { 100, 105, &bad_link },
-    { 120, 133, &start_again },
+    { 120, 134, &start_again },
     { 140, 199, &not_checked },
     { 200, 299, &try_later }, /* the store */
     { 300, 300, &try_later }, /* no way to the provider */
@@ -64,8 +67,10 @@ static const struct {
     { 350, 352, &try_later },
     { 353, 399, &not_usable },
     { 400, 400, &try_later },
+    { 406, 406, &try_later },
     { 401, 449, &not_usable },
     { 452, 452, &not_usable },
+    { 488, 489, &not_admitted },
     { 450, 499, &not_checked },
     { 500, 509, &bad_link },
     { 510, 510, &loop },
@@ -73,6 +78,8 @@ static const struct {
     { 560, 560, &refused },
     { 561, 561, &not_usable },
     { 562, 563, &not_checked },
+    { 565, 565, &start_again },
+    { 566, 566, &not_checked },
     { 600, 601, &not_usable },
     { 602, 602, &incomplete },
     { 604, 604, &incomplete },

@@ -17,6 +17,7 @@
 static const sso_preset_t presets[] = {
     { SSO_OPTION_scope, "user_id profile email" },
     { SSO_OPTION_remote_user, "preferred_username" },
+    { SSO_OPTION_nonce, "off" }, /* an access token has no place for one */
     { -1, NULL }
 };
 
@@ -129,5 +130,5 @@ static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider, const 
 
 const sso_kind_t sso_kind_edx = {
     "edx", "Open edX", presets, needs, SSO_KID_ORDERS, user_id_claims,
-    resolve, authorize, redeem, identify, logout
+    resolve, authorize, redeem, identify, logout, NULL, NULL, NULL
 };

@@ -15,6 +15,7 @@
 
 #define BINDING_BYTES  16
 #define BINDING_CHARS  22
+#define NONCE_BYTES    16
 #define VERIFIER_BYTES 32 /* 43 characters (RFC 7636 4.1) */
 #define NEXT_MAX       4096
 #define STATE_MAX      8192
@@ -43,6 +44,10 @@ static void read_browser(sso_ctx_t *ctx, const sso_request_t *request, browser_t
         return;
     browser->count = apr_strtoi64(value + BINDING_CHARS + 1, &rest, 10);
     browser->since_sec = *rest == '.' ? apr_strtoi64(rest + 1, NULL, 10) : 0;
+    if (browser->count < 0 || browser->since_sec < 0) /* none that we wrote */
+        browser->count = browser->since_sec = 0;
+    if (browser->count > LOOP_COUNT)
+        browser->count = LOOP_COUNT;
 }
 
 static void write_browser(sso_ctx_t *ctx, const sso_request_t *request, const browser_t *browser,
@@ -129,6 +134,8 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
     SSO_TRY(binding_mark(ctx, request->site, browser.binding, &made->binding));
     if (provider->config->pkce)
         SSO_TRY(sso_random_text(ctx, VERIFIER_BYTES, &made->verifier));
+    if (provider->config->nonce)
+        SSO_TRY(sso_random_text(ctx, NONCE_BYTES, &made->nonce));
     *login = made;
     return SSO_OK;
 }
@@ -138,9 +145,15 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                       const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
 {
     sso_form_t *form = sso_form_make(ctx->pool);
+    sso_wanted_t wants = *wanted;
     const char *endpoint, *state;
     sso_login_t *login;
     sso_rc_e rc;
+
+    if (provider->config->response_mode == SSO_RESPONSE_FORM_POST && !sso_request_secure(request))
+        return sso_fail(ctx, SSO_MISCONFIG, 511, "%s: EdxSSOResponseMode form_post needs https: a "
+                        "browser does not send our cookie with the posted answer otherwise",
+                        provider->name);
 
     rc = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_AUTHORIZATION, &endpoint);
     if (rc == SSO_ABSENT)
@@ -161,7 +174,11 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                      sso_b64url_encode(ctx->pool, digest, sizeof(digest)));
         sso_form_add(form, "code_challenge_method", "S256");
     }
-    provider->kind->authorize(provider, wanted, form);
+    wants.nonce = login->nonce;
+    provider->kind->authorize(provider, &wants, form);
+    if (provider->config->response_mode == SSO_RESPONSE_FORM_POST)
+        sso_form_add(form, "response_mode", "form_post");
+    sso_request_params(ctx, request, provider->config->auth_param, form);
     sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->config->scope, ' '));
     sso_answer_redirect(ctx, request, sso_url_with_query(ctx->pool, endpoint, sso_form_text(form)),
                         answer);
@@ -185,7 +202,17 @@ static sso_rc_e choose(sso_ctx_t *ctx, const sso_request_t *request,
     return SSO_OK;
 }
 
-/* The providers that a list of names means; all of them if there is no list. */
+static int is_among(const apr_array_header_t *list, const sso_provider_t *provider)
+{
+    int i;
+
+    for (i = 0; i < list->nelts; i++)
+        if (APR_ARRAY_IDX(list, i, const sso_provider_t *) == provider)
+            return 1;
+    return 0;
+}
+
+/* The providers that a list of names means, each once; all of them if there is no list. */
 static sso_rc_e candidates(sso_ctx_t *ctx, const sso_site_t *site, const apr_array_header_t *names,
                            apr_array_header_t **found)
 {
@@ -199,7 +226,8 @@ static sso_rc_e candidates(sso_ctx_t *ctx, const sso_site_t *site, const apr_arr
 
         if (!provider)
             return sso_fail(ctx, SSO_BAD_INPUT, 500, "there is no provider '%.64s'", name);
-        APR_ARRAY_PUSH(list, const sso_provider_t *) = provider;
+        if (!is_among(list, provider))
+            APR_ARRAY_PUSH(list, const sso_provider_t *) = provider;
     }
     *found = list;
     return SSO_OK;
@@ -228,6 +256,8 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
     apr_array_header_t *list;
     browser_t browser;
 
+    if (strlen(next) > NEXT_MAX) /* what cannot come back in a state */
+        next = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
     read_browser(ctx, request, &browser);
     if (browser.count >= LOOP_COUNT && within_window(ctx, &browser))
         return loop_page(ctx, request, next, why, answer);

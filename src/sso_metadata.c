@@ -15,12 +15,17 @@
 
 /* RFC 8414 2, OpenID Connect Discovery 3, RP-Initiated Logout 2.1 */
 static const sso_field_t metadata_fields[] = {
-#define MEMBER(name) { #name, &sso_kind_TEXT, offsetof(sso_metadata_t, name), 0, NULL, NULL, NULL }
-    MEMBER(issuer),
-    MEMBER(authorization_endpoint),
-    MEMBER(token_endpoint),
-    MEMBER(jwks_uri),
-    MEMBER(end_session_endpoint),
+#define MEMBER(name, kind, member)                                                                \
+    { name, &sso_kind_##kind, offsetof(sso_metadata_t, member), 0, NULL, NULL, NULL }
+    MEMBER("authorization_endpoint", TEXT, endpoint[SSO_ENDPOINT_AUTHORIZATION]),
+    MEMBER("token_endpoint", TEXT, endpoint[SSO_ENDPOINT_TOKEN]),
+    MEMBER("jwks_uri", TEXT, endpoint[SSO_ENDPOINT_JWKS]),
+    MEMBER("end_session_endpoint", TEXT, endpoint[SSO_ENDPOINT_END_SESSION]),
+    MEMBER("userinfo_endpoint", TEXT, endpoint[SSO_ENDPOINT_USERINFO]),
+    MEMBER("pushed_authorization_request_endpoint", TEXT, endpoint[SSO_ENDPOINT_PAR]),
+    MEMBER("issuer", TEXT, issuer),
+    MEMBER("authorization_response_iss_parameter_supported", TRUTH, iss_in_response),
+    MEMBER("require_pushed_authorization_requests", TRUTH, must_push),
 #undef MEMBER
 };
 
@@ -41,7 +46,9 @@ static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider,
     if (!metadata->issuer || !*metadata->issuer)
         return sso_fail(ctx, SSO_UPSTREAM, 370, "metadata: %s names no issuer",
                         provider->metadata_url);
-    if (!issuers || !issuers->nelts || sso_list_has(issuers, metadata->issuer))
+    if (!issuers || !issuers->nelts || sso_list_has(issuers, metadata->issuer)
+        || (provider->kind->knows_issuer
+            && provider->kind->knows_issuer(provider, metadata->issuer)))
         return SSO_OK;
     return sso_fail(ctx, SSO_UPSTREAM, 371, "metadata: %s has the issuer '%.150s', not '%.150s'%s "
                     "(EdxSSOIssuer)", provider->metadata_url, metadata->issuer,
@@ -56,27 +63,25 @@ static sso_rc_e judge_url(sso_ctx_t *ctx, const sso_provider_t *provider, const 
     sso_url_t url;
 
     if (sso_url_parse(ctx->pool, text, &url) != SSO_OK)
-        return sso_fail(ctx, SSO_UPSTREAM, 372, "metadata: %s: '%.200s' is not an absolute URL",
-                        member, text);
+        return sso_fail(ctx, SSO_UPSTREAM, 372, "metadata: %s endpoint: '%.200s' is not an "
+                        "absolute URL", member, text);
     if (!strcmp(url.scheme, "https") || url.loopback || sso_provider_plain_ok(provider, text))
         return SSO_OK;
-    return sso_fail(ctx, SSO_UPSTREAM, 373, "metadata: %s: '%.200s' is http, and no directive of "
-                    "this provider names %s", member, text, url.origin);
+    return sso_fail(ctx, SSO_UPSTREAM, 373, "metadata: %s endpoint: '%.200s' is http, and no "
+                    "directive of this provider names %s", member, text, url.origin);
 }
 
 static sso_rc_e judge_urls(sso_ctx_t *ctx, const sso_provider_t *provider, sso_metadata_t *metadata)
 {
-    apr_size_t i;
+    int i;
 
-    for (i = 0; i < SSO_COUNT(metadata_fields); i++) {
-        const char **slot = sso_field_slot(metadata, &metadata_fields[i]);
+    for (i = 0; i < SSO_ENDPOINT_COUNT; i++) {
+        const char **slot = &metadata->endpoint[i];
 
-        if (slot == &metadata->issuer || !*slot)
-            continue;
-        if (!**slot)
+        if (*slot && !**slot)
             *slot = NULL; /* an empty member says as much as none */
-        else
-            SSO_TRY(judge_url(ctx, provider, metadata_fields[i].name, *slot));
+        if (*slot)
+            SSO_TRY(judge_url(ctx, provider, sso_endpoint_name((sso_endpoint_e)i), *slot));
     }
     return SSO_OK;
 }
@@ -183,7 +188,7 @@ static const char *known_keys_url(sso_ctx_t *ctx, const sso_provider_t *provider
     if (!want.url || provider->keys || sso_document_peek(ctx, &want, &parsed) != SSO_OK)
         return NULL;
     metadata = parsed;
-    return metadata->jwks_uri;
+    return metadata->endpoint[SSO_ENDPOINT_JWKS];
 }
 
 sso_rc_e sso_documents_refresh(sso_ctx_t *ctx, const sso_provider_t *provider, apr_time_t *next)

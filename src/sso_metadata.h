@@ -20,7 +20,10 @@ typedef struct sso_documents_t sso_documents_t;
 /** Provider metadata: the members this module has a use for. */
 typedef struct sso_metadata_t {
     sso_record_t head;
-    const char *issuer, *authorization_endpoint, *token_endpoint, *jwks_uri, *end_session_endpoint;
+    const char *issuer;
+    const char *endpoint[SSO_ENDPOINT_COUNT]; /* NULL: it has none */
+    int iss_in_response; /* RFC 9207: an authorization response without `iss` is not from it */
+    int must_push;       /* RFC 9126: takes pushed authorization requests only */
 } sso_metadata_t;
 
 /** Counters of one process. */

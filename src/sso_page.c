@@ -162,6 +162,7 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
     if (detail && (fault->status == 403 || fault->status == 405))
         page.text = apr_pstrcat(ctx->pool, fault->text, "\n", detail, NULL);
     if (answer->retry)
-        sso_page_action(&page, ctx->pool, "Try again", answer->retry, 0);
+        sso_page_action(&page, ctx->pool,
+                        answer->retry_label ? answer->retry_label : "Try again", answer->retry, 0);
     sso_page_answer(ctx, request, &page, answer);
 }

@@ -16,10 +16,11 @@
 
 #define JWKS_FILE_MAX (1024 * 1024)
 
-static const sso_kind_t *const kinds[] = { &sso_kind_edx };
+static const sso_kind_t *const kinds[] = { &sso_kind_edx, &sso_kind_entra, &sso_kind_oidc,
+                                           &sso_kind_keycloak, &sso_kind_google };
 
 static const char *const endpoint_names[SSO_ENDPOINT_COUNT] = {
-    "authorization", "token", "jwks", "end_session"
+    "authorization", "token", "jwks", "end_session", "userinfo", "par"
 };
 
 const sso_kind_t *sso_kind_find(const char *name)
@@ -75,7 +76,9 @@ int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
     const sso_config_t *config = provider->config;
     apr_pool_t *pool = config->endpoint ? apr_table_elts(config->endpoint)->pool : NULL;
     const char *named[] = { config->url_root, config->public_url_root, config->discovery,
-                            config->jwks, NULL };
+                            config->jwks, config->authority,
+                            config->issuer ? APR_ARRAY_IDX(config->issuer, 0, const char *) : NULL,
+                            NULL };
     sso_url_t target, own;
     apr_pool_t *scratch;
     unsigned i;
@@ -139,7 +142,9 @@ static sso_rc_e read_jwks_file(sso_ctx_t *ctx, const char *path, const char **te
     char *buffer;
     apr_file_t *file;
     apr_finfo_t info;
-    apr_status_t rv = apr_file_open(&file, path, APR_READ | APR_BINARY, APR_OS_DEFAULT, ctx->pool);
+    /* APR_FOPEN_NONBLOCK: a FIFO must not hang the start */
+    apr_status_t rv = apr_file_open(&file, path, APR_READ | APR_BINARY | APR_FOPEN_NONBLOCK,
+                                    APR_OS_DEFAULT, ctx->pool);
 
     if (rv != APR_SUCCESS || apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)
         || info.filetype != APR_REG || info.size > JWKS_FILE_MAX) {
@@ -252,12 +257,31 @@ static sso_rc_e check_trust(sso_ctx_t *ctx, const sso_provider_t *provider)
                     "neither https nor on loopback; give the keys by EdxSSOJWKS instead", token);
 }
 
+/* Texts that are a word or a URL: wrong ones are seen now, not at somebody's sign-in. */
+static sso_rc_e check_urls(sso_ctx_t *ctx, const sso_provider_t *provider)
+{
+    const char *discovery = provider->config->discovery;
+    const char *landing = provider->config->logout_redirect_url;
+    sso_url_t url;
+
+    if (strcasecmp(discovery, "on") && strcasecmp(discovery, "off")
+        && sso_url_parse(ctx->pool, discovery, &url) != SSO_OK)
+        return sso_fail(ctx, SSO_MISCONFIG, 66, "EdxSSODiscovery: '%s' is not on, off, or a URL",
+                        discovery);
+    if ((*landing != '/' || landing[1] == '/')
+        && sso_url_parse(ctx->pool, landing, &url) != SSO_OK)
+        return sso_fail(ctx, SSO_MISCONFIG, 67, "EdxSSOLogoutRedirectURL: '%s' is not a path such "
+                        "as /bye, or a URL", landing);
+    return SSO_OK;
+}
+
 static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, sso_provider_t *provider)
 {
     const sso_config_t *config = provider->config;
     const apr_array_header_t *spans = site->config->http_timeout;
 
     SSO_TRY(check_needs(ctx, provider));
+    SSO_TRY(check_urls(ctx, provider));
     provider->http.connect = APR_ARRAY_IDX(spans, 0, apr_interval_time_t);
     provider->http.total = APR_ARRAY_IDX(spans, 1, apr_interval_time_t);
     provider->http.proxy = site->config->http_proxy;
@@ -310,7 +334,6 @@ sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, s
                                const char **url)
 {
     const sso_metadata_t *metadata;
-    const char *found;
 
     if (provider->endpoint[which]) {
         *url = provider->endpoint[which];
@@ -319,15 +342,8 @@ sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, s
     if (!provider->metadata_url)
         return SSO_ABSENT;
     SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
-    switch (which) {
-    case SSO_ENDPOINT_AUTHORIZATION: found = metadata->authorization_endpoint; break;
-    case SSO_ENDPOINT_TOKEN: found = metadata->token_endpoint; break;
-    case SSO_ENDPOINT_JWKS: found = metadata->jwks_uri; break;
-    case SSO_ENDPOINT_END_SESSION: found = metadata->end_session_endpoint; break;
-    default: found = NULL;
-    }
-    if (!found)
+    if (!metadata->endpoint[which])
         return SSO_ABSENT;
-    *url = found;
+    *url = metadata->endpoint[which];
     return SSO_OK;
 }

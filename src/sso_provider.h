@@ -21,6 +21,8 @@ typedef enum {
     SSO_ENDPOINT_TOKEN,
     SSO_ENDPOINT_JWKS,
     SSO_ENDPOINT_END_SESSION,
+    SSO_ENDPOINT_USERINFO,
+    SSO_ENDPOINT_PAR,
     SSO_ENDPOINT_COUNT
 } sso_endpoint_e;
 
@@ -53,6 +55,7 @@ typedef struct sso_tokens_t {
 /** What a sign-in asked for, as far as a kind has to know. */
 typedef struct sso_wanted_t {
     const char *nonce, *login_hint, *tpa_hint, *prompt; /* NULL: not asked for */
+    const char *code; /* what came back, for c_hash */
 } sso_wanted_t;
 
 /** Something a section cannot do without. */
@@ -86,9 +89,18 @@ struct sso_kind_t {
                          const sso_wanted_t *wanted, const sso_tokens_t *tokens, json_t **claims);
     /* Where the browser signs out at the provider; NULL: it has no such place. */
     const char *(*logout)(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url);
+    /* REMOTE_USER where EdxSSORemoteUser says nothing; NULL: the type presets it. A NULL result:
+     * the claims do not say. */
+    const char *(*user)(sso_ctx_t *ctx, const json_t *claims);
+    /* Whether a token's issuer is right; NULL: it has to be in `issuers`. */
+    sso_rc_e (*judge_issuer)(sso_ctx_t *ctx, const sso_provider_t *provider,
+                             const sso_jwt_t *jwt);
+    /* The same for the issuer in metadata. */
+    int (*knows_issuer)(const sso_provider_t *provider, const char *issuer);
 };
 
-extern const sso_kind_t sso_kind_edx;
+extern const sso_kind_t sso_kind_edx, sso_kind_entra, sso_kind_oidc, sso_kind_keycloak,
+    sso_kind_google;
 
 /** The row of a type's name, or NULL. */
 const sso_kind_t *sso_kind_find(const char *name);

@@ -259,6 +259,20 @@ sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
     return SSO_OK;
 }
 
+sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const char **half)
+{
+    const char *bits = strlen(alg) > 3 ? alg + strlen(alg) - 3 : alg;
+    const EVP_MD *md = !strcmp(bits, "512") ? EVP_sha512()
+                                            : !strcmp(bits, "384") ? EVP_sha384() : EVP_sha256();
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int length;
+
+    if (!EVP_Digest(value, strlen(value), digest, &length, md, NULL))
+        return sso_fail(ctx, SSO_BROKEN, 134, "OpenSSL could not hash");
+    *half = sso_b64url_encode(ctx->pool, digest, length / 2);
+    return SSO_OK;
+}
+
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text)
 {
     unsigned char *bytes = apr_palloc(ctx->pool, (apr_size_t)count);

@@ -76,6 +76,12 @@ sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t 
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
                     unsigned char digest[SSO_DIGEST_BYTES]);
 
+/**
+ * Half of a hash as at_hash and c_hash have it (OpenID Connect Core 3.1.3.6): base64url of the left
+ * half of the hash that a JWS algorithm's name ends in. SSO_BROKEN: no such hash.
+ */
+sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const char **half);
+
 /** @a count random bytes as base64url, in ctx->pool. SSO_BROKEN is the only failure. */
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text);
 

@@ -10,6 +10,7 @@
 #include <apr_thread_proc.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,10 +87,26 @@ static sso_rc_e read_variable(sso_ctx_t *ctx, const char *spec, sso_bytes_t *sec
     return take(ctx, spec, value, strlen(value), secret);
 }
 
+/* What a program prints, up to one byte more than a secret may have. */
+static apr_status_t read_pipe(apr_file_t *pipe, char *text, apr_size_t *length)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    apr_file_pipe_timeout_set(pipe, EXEC_TIMEOUT_USEC);
+    *length = 0;
+    while (rv == APR_SUCCESS && *length <= SSO_SECRET_MAX) {
+        apr_size_t n = SSO_SECRET_MAX + 1 - *length;
+
+        rv = apr_file_read(pipe, text + *length, &n);
+        *length += rv == APR_SUCCESS ? n : 0;
+    }
+    return rv == APR_EOF ? APR_SUCCESS : rv;
+}
+
 static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secret)
 {
     char *text = apr_palloc(ctx->pool, SSO_SECRET_MAX + 2), **argv;
-    apr_size_t length = 0, n;
+    apr_size_t length;
     apr_procattr_t *attr;
     apr_proc_t proc;
     apr_exit_why_e why;
@@ -98,7 +115,7 @@ static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secre
 
     if (apr_tokenize_to_argv(spec + strlen("exec:"), &argv, ctx->pool) != APR_SUCCESS || !argv[0]
         || argv[0][0] != '/')
-        return refuse(ctx, spec, "expected a program's absolute path");
+        return refuse(ctx, "exec:", "expected a program's absolute path");
     if (apr_procattr_create(&attr, ctx->pool) != APR_SUCCESS
         || apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK, APR_NO_PIPE) != APR_SUCCESS
         || apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV) != APR_SUCCESS
@@ -106,18 +123,17 @@ static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secre
         || apr_proc_create(&proc, argv[0], (const char *const *)argv, NULL, attr, ctx->pool)
                != APR_SUCCESS)
         return refuse(ctx, argv[0], "cannot be started");
-    apr_pool_note_subprocess(ctx->pool, &proc, APR_KILL_AFTER_TIMEOUT);
-    apr_file_pipe_timeout_set(proc.out, EXEC_TIMEOUT_USEC);
-    do {
-        n = SSO_SECRET_MAX + 1 - length;
-        rv = n ? apr_file_read(proc.out, text + length, &n) : APR_EOF;
-        length += rv == APR_SUCCESS ? n : 0;
-    } while (rv == APR_SUCCESS);
-    if (rv != APR_EOF || length > SSO_SECRET_MAX)
-        return refuse(ctx, argv[0], rv == APR_EOF ? "printed over 16384 bytes"
-                                                  : "did not end within 10 s");
-    rv = apr_proc_wait(&proc, &status, &why, APR_WAIT);
-    if (rv != APR_CHILD_DONE || why != APR_PROC_EXIT || status)
+    rv = read_pipe(proc.out, text, &length);
+    apr_file_close(proc.out);
+    /* ended here and not by the pool: when that goes, the process id may be another's */
+    if (rv != APR_SUCCESS || length > SSO_SECRET_MAX)
+        apr_proc_kill(&proc, SIGKILL);
+    if (apr_proc_wait(&proc, &status, &why, APR_WAIT) != APR_CHILD_DONE)
+        return refuse(ctx, argv[0], "failed");
+    if (rv != APR_SUCCESS || length > SSO_SECRET_MAX)
+        return refuse(ctx, argv[0], rv == APR_SUCCESS ? "printed over 16384 bytes"
+                                                      : "did not end within 10 s");
+    if (why != APR_PROC_EXIT || status)
         return refuse(ctx, argv[0], "failed");
     return take(ctx, argv[0], text, length, secret);
 }

@@ -99,9 +99,12 @@ static const char *claim_text(sso_ctx_t *ctx, const json_t *claims, const char *
 
 static int has_control(const char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+    for (; *text; text++) {
+        unsigned char a = (unsigned char)text[0], b = (unsigned char)text[1];
+
+        if (a < 0x20 || a == 0x7f || (a == 0xc2 && b >= 0x80 && b < 0xa0)) /* C0, DEL, C1 */
             return 1;
+    }
     return 0;
 }
 
@@ -133,7 +136,10 @@ static sso_rc_e pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const
     const char *user_claim = provider->config->remote_user;
 
     session->provider = provider->name;
-    session->remote_user = claim_text(ctx, claims, user_claim);
+    session->remote_user = user_claim ? claim_text(ctx, claims, user_claim)
+                                      : provider->kind->user(ctx, claims);
+    if (!user_claim)
+        user_claim = provider->kind->user_id_claims[0];
     if (!session->remote_user) {
         note_missing(ctx, user_claim);
         return sso_fail(ctx, SSO_DENIED, 602, "the claim '%s', which is to become the user name "

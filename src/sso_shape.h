@@ -79,7 +79,8 @@ extern const sso_value_kind_t
     sso_kind_URLS,   /* apr_array_header_t * of const char * */
     sso_kind_SECRET, /* apr_array_header_t * of sso_secret_t: limits "MAX" words */
     sso_kind_TABLE,  /* apr_table_t *: name and value; limits "a|b|c" for the names; adds */
-    sso_kind_NUMBER; /* apr_int64_t: JSON only */
+    sso_kind_NUMBER, /* apr_int64_t: JSON only */
+    sso_kind_TRUTH;  /* int: JSON only, true and false */
 
 #define SSO_TYPE_TEXT   const char *
 #define SSO_TYPE_ADDRESS const char *
@@ -95,6 +96,7 @@ extern const sso_value_kind_t
 #define SSO_TYPE_SECRET apr_array_header_t *
 #define SSO_TYPE_TABLE  apr_table_t *
 #define SSO_TYPE_NUMBER apr_int64_t
+#define SSO_TYPE_TRUTH  int
 
 /**
  * A record with its presets in ctx->pool. SSO_MISCONFIG: a preset breaks its own limits (a mistake

@@ -13,6 +13,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#define KEY_ROUNDS 3
+
 /* RFC 6749 2.3.1: both halves form-encoded before they are joined */
 static const char *basic_header(sso_ctx_t *ctx, const char *id, const char *secret)
 {
@@ -107,6 +109,8 @@ sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
     prove_client(ctx, provider, form, &call);
     provider->kind->redeem(provider, form);
     call.body = sso_form_text(form);
+    if (exchange->extra && *exchange->extra)
+        call.body = apr_pstrcat(ctx->pool, call.body, "&", exchange->extra, NULL);
     call.body_length = strlen(call.body);
     SSO_TRY(ctx->ports->call(ctx, &call, &reply));
     SSO_TRY(read_answer(ctx, &reply, &got));
@@ -124,29 +128,33 @@ static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_provider_t *provider, cons
     return sso_jws_verify(ctx, &policy, what, token, jwt);
 }
 
-/* Keys that come from a URL: those at hand, then, when none of them fits, newer ones. */
+/*
+ * Keys that come from a URL: those at hand; when none of them fits, what another process has got
+ * meanwhile; when they do not fit either, those that the provider has now.
+ */
 static sso_rc_e verify_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
                                const char *token, sso_jwt_t **jwt)
 {
-    const sso_keys_t *keys, *newer;
-    sso_err_t first;
-    sso_rc_e rc, found;
+    const sso_keys_t *keys;
+    sso_err_t last = ctx->err;
+    sso_rc_e rc = SSO_ABSENT, found;
+    int round;
 
-    SSO_TRY(sso_documents_keys(ctx, provider, 0, &keys));
-    rc = verify_with(ctx, provider, sso_keys_join(ctx->pool, keys, provider->keys), what, token,
-                     jwt);
-    if (rc != SSO_ABSENT && !(rc == SSO_DENIED && provider->kind->kid_rule == SSO_KID_ORDERS))
-        return rc;
-    first = ctx->err;
-    sso_forgive(ctx);
-    found = sso_documents_keys(ctx, provider, 1, &newer);
-    if (found == SSO_ABSENT) { /* nothing newer may be had: the first answer stands */
-        ctx->err = first;
-        return rc;
+    for (round = 0; round < KEY_ROUNDS; round++) {
+        sso_forgive(ctx);
+        found = sso_documents_keys(ctx, provider, round > 0, &keys);
+        if (found == SSO_ABSENT && round) { /* nothing newer may be had: the last answer stands */
+            ctx->err = last;
+            return rc;
+        }
+        SSO_TRY(found);
+        rc = verify_with(ctx, provider, sso_keys_join(ctx->pool, keys, provider->keys), what, token,
+                         jwt);
+        if (rc != SSO_ABSENT && !(rc == SSO_DENIED && provider->kind->kid_rule == SSO_KID_ORDERS))
+            return rc;
+        last = ctx->err;
     }
-    SSO_TRY(found);
-    return verify_with(ctx, provider, sso_keys_join(ctx->pool, newer, provider->keys), what, token,
-                       jwt);
+    return rc;
 }
 
 sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
@@ -221,7 +229,7 @@ sso_rc_e sso_token_judge(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const j
 
     if (!issuer)
         return sso_fail(ctx, SSO_BAD_INPUT, 466, "%s: it has no iss", rules->what);
-    if (!sso_list_has(rules->issuers, issuer))
+    if (rules->issuers && !sso_list_has(rules->issuers, issuer))
         return sso_fail(ctx, SSO_DENIED, 467, "%s: issuer '%.200s' is not '%.100s' (EdxSSOIssuer)",
                         rules->what, issuer, APR_ARRAY_IDX(rules->issuers, 0, const char *));
     if (rules->audiences && !named_in(rules->audiences, audience))

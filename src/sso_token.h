@@ -11,6 +11,7 @@
 /** What an authorization code is exchanged with. */
 typedef struct sso_exchange_t {
     const char *code, *redirect_uri, *verifier; /* verifier NULL: no PKCE */
+    const char *extra; /* form text of EdxSSOTokenParam, or NULL */
 } sso_exchange_t;
 
 /**
@@ -24,7 +25,7 @@ sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
 /** The rules a token's claims are judged by. */
 typedef struct sso_claim_rules_t {
     const char *what;                     /* for messages: "lms: access token" */
-    const apr_array_header_t *issuers;    /* iss must be one of these */
+    const apr_array_header_t *issuers;    /* iss must be one of these; NULL: it must be there */
     const apr_array_header_t *audiences;  /* NULL: any aud */
     apr_interval_time_t skew;
 } sso_claim_rules_t;

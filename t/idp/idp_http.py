@@ -20,6 +20,7 @@ import idp_wire
 
 BODY_LIMIT = 4 * 1024 * 1024
 KEPT_REQUESTS = 300
+CHUNK = 1000    # bytes in a chunk of an answer sent in chunks
 
 
 class Answer:
@@ -28,6 +29,7 @@ class Answer:
     def __init__(self, status=200, headers=None, body=b"", content_type=None):
         self.status = status
         self.headers = list(headers or [])
+        self.chunked = False
         self.body = body.encode() if isinstance(body, str) else body
         if content_type is not None:
             self.headers.insert(0, ("Content-Type", content_type))
@@ -137,8 +139,11 @@ class Recorder:
         with self.lock:
             if endpoint is None:
                 return {"counts": dict(self.counts), "total": self.serial}
-            kept = list(self.kept.get(endpoint, ()))[-last:]
-            return {"endpoint": endpoint, "count": self.counts[endpoint], "requests": kept}
+            names = [n for n in self.kept if idp_wire.named_by(endpoint, n)]
+            kept = sorted((entry for n in names for entry in self.kept[n]),
+                          key=lambda entry: entry["serial"])
+            return {"endpoint": endpoint, "count": sum(self.counts[n] for n in names),
+                    "requests": kept[-last:]}
 
 
 def _lists(pairs):
@@ -227,11 +232,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
-        if answer.header("Content-Length") is None:
+        if answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif answer.header("Content-Length") is None:
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if not answer.chunked:
             self.wfile.write(answer.body)
+            return
+        for start in range(0, len(answer.body), CHUNK):
+            part = answer.body[start:start + CHUNK]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -7,6 +7,7 @@ Everything here is bounded: nothing is sent for ever, nothing is awaited for eve
 """
 
 import base64
+import fnmatch
 import gzip
 import json
 import socket
@@ -73,6 +74,7 @@ PRESETS = {
     "drip": {"wire": "drip"},
     "endless": {"status": 200, "headers": _TYPE_JSON, "body": "{\"a\": \"", "wire": "endless"},
     "bad-chunk": {"wire": "bad-chunk"},
+    "chunked": {"wire": "chunked"},
     "gzip": {"wire": "gzip"},
     "bomb": {"status": 200, "headers": _TYPE_JSON, "body": "", "wire": "bomb"},
     "huge": {"status": 200, "headers": _TYPE_JSON, "body": "{\"a\": \"", "wire": "huge"},
@@ -139,6 +141,12 @@ def _body_of(given):
     return body
 
 
+def named_by(pattern, endpoint):
+    """Whether an endpoint is the one named, or one of those named with `*` for any text."""
+    return pattern == endpoint or "*" in pattern and \
+        fnmatch.fnmatchcase(endpoint, pattern.replace("[", "[[]"))
+
+
 class Faults:
     """The faults in force, in the order given; each request uses up the first that is due."""
 
@@ -158,7 +166,7 @@ class Faults:
     def take(self, endpoint):
         with self.lock:
             for fault in self.list:
-                if fault.endpoint not in (endpoint, "*"):
+                if not named_by(fault.endpoint, endpoint):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1
@@ -239,6 +247,12 @@ def _bad_chunk(handler, answer, _stopping):
     handler.wfile.write(b"zz\r\n" + answer.body + b"\r\n0\r\n\r\n")
 
 
+def _chunked(handler, answer, _stopping):
+    """A good answer in chunks."""
+    answer.chunked = True
+    handler.send(answer)
+
+
 def _gzip(handler, answer, _stopping):
     body = gzip.compress(answer.body)
     _head(handler, answer, [("Content-Encoding", "gzip"), ("Content-Length", str(len(body)))])
@@ -276,6 +290,6 @@ def _many_headers(handler, answer, _stopping):
 WIRE = {
     "hang": _hang, "reset": _reset, "close": _close, "close-after": _close_after,
     "garbage": _garbage, "truncate": _truncate, "stall": _stall, "drip": _drip,
-    "endless": _endless, "bad-chunk": _bad_chunk, "gzip": _gzip, "bomb": _bomb, "huge": _huge,
-    "huge-header": _huge_header, "many-headers": _many_headers,
+    "endless": _endless, "bad-chunk": _bad_chunk, "chunked": _chunked, "gzip": _gzip, "bomb": _bomb,
+    "huge": _huge, "huge-header": _huge_header, "many-headers": _many_headers,
 }

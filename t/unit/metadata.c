@@ -348,7 +348,7 @@ static void test_metadata(void)
         world->body = "{\"issuer\":\"https://other.example\",\"jwks_uri\":\"\"}";
         is_int(sso_documents_metadata(ctx, one, &metadata), SSO_OK, "no issuer given: any");
         is(metadata->issuer, "https://other.example", "and it is known");
-        is(metadata->jwks_uri, NULL, "an empty member is none");
+        is(metadata->endpoint[SSO_ENDPOINT_JWKS], NULL, "an empty member is none");
     }
 }
 

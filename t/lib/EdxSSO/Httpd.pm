@@ -7,6 +7,8 @@ package EdxSSO::Httpd;
 #   my $httpd = EdxSSO::Httpd->new(config => '...', mpm => 'worker');  # @PORT@ @DIR@ are replaced
 #   $httpd->start; $httpd->url; $httpd->error_log; $httpd->graceful; $httpd->restart;
 #   $httpd->children; $httpd->kill(KILL => $pid); $httpd->stop;
+#   $httpd->crash;               # SIGKILL for all of it at once
+#   $httpd->configure('...');    # another configuration from the next start or restart on
 #
 # Options: mpm (event), modules (more to load: [qw(cgid proxy ssl)]), env, defines (-D). The directory goes
 # away with the object, unless TEST_KEEP is set.
@@ -53,9 +55,16 @@ sub new {
     my $self = bless { mpm => $ENV{TEST_MPM} || 'event', modules => [], defines => [], env => {}, %option,
         dir => $dir, port => $option{port} || free_port(), owner => $$ }, $class;
     mkdir "$dir/$_" for qw(htdocs logs state);
-    open my $out, '>', "$dir/httpd.conf" or die "$dir/httpd.conf: $!\n";
+    return $self->configure($self->{config});
+}
+
+sub configure {
+    my ($self, $config) = @_;
+    my $file = "$self->{dir}/httpd.conf";
+    $self->{config} = $config;
+    open my $out, '>', $file or die "$file: $!\n";
     print {$out} $self->_text;
-    close $out or die "$dir/httpd.conf: $!\n";
+    close $out or die "$file: $!\n";
     return $self;
 }
 
@@ -112,9 +121,16 @@ sub children {
     for my $stat (glob '/proc/[0-9]*/stat') {
         open my $in, '<', $stat or next;
         my $text = <$in> // next;
-        push @found, $1 if $text =~ /^(\d+) \(.*\) \S (\d+) /s && $2 == $parent;
+        push @found, $1 if $text =~ /^(\d+) \(.*\) [^Z] (\d+) /s && $2 == $parent;
     }
     return @found;
+}
+
+# How many there are right after a start.
+sub _first_children {
+    my ($self) = @_;
+    my ($servers) = reverse $self->_text =~ /^\s*StartServers\s+(\d+)/mg;
+    return $servers + grep { $_ eq 'cgid' } @{ $self->{modules} };
 }
 
 sub _run {
@@ -134,8 +150,10 @@ sub start {
         open my $in, '<', "$self->{dir}/logs/start";
         die "$complaint\n" . join('', <$in>) . $self->log_text;
     }
-    $self->wait_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) })
-        or die "httpd is not up after $PATIENCE s:\n" . $self->log_text;
+    $self->wait_until(sub { $self->pid && $self->children >= $self->_first_children
+            && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) })
+        or die "httpd is not up after $PATIENCE s: process " . ($self->pid // 'none') . ', ' . scalar($self->children)
+            . ' of ' . $self->_first_children . " children\n" . $self->log_text;
     return $self;
 }
 
@@ -173,6 +191,20 @@ sub stop {
     CORE::kill(KILL => $pid, $self->children) unless $gone;
     unlink $self->pid_file;
     return $gone;
+}
+
+# The end without any goodbye; returns whether all are gone.
+sub crash {
+    my ($self) = @_;
+    my @all = ($self->pid, $self->children);
+    CORE::kill(KILL => @all);
+    return $self->wait_until(sub { !grep { _alive($_) } @all });
+}
+
+sub _alive {
+    my ($pid) = @_;
+    open my $in, '<', "/proc/$pid/stat" or return 0;
+    return (<$in> // '') =~ /\) [^Z] /;
 }
 
 sub DESTROY {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SSO_ID_TOKEN_H
+#define SSO_ID_TOKEN_H
+
+/*
+ * What OpenID Connect adds to OAuth 2.0: the id_token (OIDC Core 3.1.3.7) and userinfo (5.3).
+ */
+
+#include "sso_token.h"
+
+/**
+ * Verify and judge the id_token of a token answer: signature, iss, aud and azp, exp, iat, nbf,
+ * nonce, at_hash and c_hash where they are there, sub, and that it is no token of another kind.
+ *
+ * Who the issuer may be is the provider's list, or, where its kind has one, its own rule.
+ *
+ * @param jwt  out; untouched unless SSO_OK
+ * @return SSO_UPSTREAM   there is none
+ *         SSO_BAD_INPUT, SSO_DENIED  it is not to be believed; the message says why
+ */
+sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
+                            const sso_wanted_t *wanted, const sso_tokens_t *tokens,
+                            sso_jwt_t **jwt);
+
+/**
+ * Ask the userinfo endpoint, and add what it says to the claims of the id_token. A claim that the
+ * id_token has is never replaced. Does nothing where EdxSSOUserInfo is off or there is no endpoint.
+ *
+ * @return SSO_UPSTREAM  it cannot be reached, or answers something unusable
+ *         SSO_DENIED    it speaks of somebody else (5.3.2: sub)
+ */
+sso_rc_e sso_userinfo_add(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_tokens_t *tokens, json_t *claims);
+
+/** Add the members of one object that another lacks; nulls are as good as lacking. */
+void sso_claims_add(json_t *claims, const json_t *more);
+
+#endif

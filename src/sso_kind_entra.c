@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Microsoft Entra ID: an OpenID provider for each tenant, and for several of them at once. What
+ * makes it particular is who the issuer may be: the metadata of `common` and `organizations` names
+ * a template, that of a tenant named by its domain the tenant's GUID, and v1 tokens come from
+ * another host. A tenant's word counts for its own users alone, so the tenant is part of the user.
+ */
+#include "sso_id_token.h"
+#include "sso_json.h"
+#include "sso_kind_oidc.h"
+#include "sso_metadata.h"
+#include "sso_url.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+#define TEMPLATE    "{tenantid}"
+#define GUID_CHARS  36
+#define CONSUMERS   "9188040d-6c67-4c5b-b112-36a304b66dad" /* the tenant of personal accounts */
+#define V1_ISSUER   "https://sts.windows.net/" TEMPLATE "/"
+#define GLOBAL_HOST "https://login.microsoftonline.com/"
+
+static const sso_preset_t presets[] = {
+    { SSO_OPTION_authority, "https://login.microsoftonline.com" },
+    { SSO_OPTION_scope, "openid profile email offline_access" },
+    { SSO_OPTION_discovery, "on" },
+    { SSO_OPTION_nonce, "on" },
+    { SSO_OPTION_userinfo, "off" }, /* the id_token says more (and userinfo is Graph's) */
+    { -1, NULL }
+};
+
+static const sso_need_t needs[] = {
+    { SSO_OPTION_tenant, "the tenant's domain or GUID, such as contoso.onmicrosoft.com (Entra "
+                         "admin centre, Overview), or common, organizations, consumers" },
+    { SSO_OPTION_client_id, "the Application (client) ID of the app registration in the Entra "
+                            "admin centre" },
+    { -1, NULL }
+};
+
+static const char *const user_id_claims[] = { "oid", "sub", NULL };
+
+static int is_guid(const char *text)
+{
+    int i;
+
+    for (i = 0; i < GUID_CHARS; i++) {
+        int dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? text[i] != '-' : !apr_isxdigit(text[i]))
+            return 0;
+    }
+    return !text[GUID_CHARS];
+}
+
+/* Anyone's tenant, or any of several: then it must be said which ones are meant. */
+static int many_tenants(const char *tenant)
+{
+    return !strcasecmp(tenant, "common") || !strcasecmp(tenant, "organizations");
+}
+
+static sso_rc_e check_allow(sso_ctx_t *ctx, const sso_config_t *config)
+{
+    const apr_array_header_t *allow = config->tenant_allow;
+    int i;
+
+    if (many_tenants(config->tenant) && !allow)
+        return sso_fail(ctx, SSO_MISCONFIG, 64, "EdxSSOTenant %s lets accounts of every tenant in "
+                        "the world try: EdxSSOTenantAllow must say which GUIDs to accept "
+                        "(consumers: personal accounts; any: really all)", config->tenant);
+    for (i = 0; allow && i < allow->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(allow, i, const char *);
+
+        if (!is_guid(word) && strcasecmp(word, "consumers")
+            && (strcasecmp(word, "any") || allow->nelts > 1))
+            return sso_fail(ctx, SSO_MISCONFIG, 65, "EdxSSOTenantAllow: '%s' is not a tenant's "
+                            "GUID, consumers, or any (alone)", word);
+    }
+    return SSO_OK;
+}
+
+static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    const sso_config_t *config = provider->config;
+    const char *base = apr_pstrcat(ctx->pool, config->authority, "/", config->tenant, NULL);
+
+    SSO_TRY(check_allow(ctx, config));
+    SSO_TRY(sso_oidc_resolve(ctx, provider));
+    if (!strcasecmp(config->discovery, "on"))
+        /* an app with a signing key of its own has a document of its own */
+        provider->metadata_url =
+            apr_pstrcat(ctx->pool, base, "/v2.0/.well-known/openid-configuration",
+                        many_tenants(config->tenant) || !strcasecmp(config->tenant, "consumers")
+                            ? NULL : "?appid=", sso_pct_encode(ctx->pool, config->client_id), NULL);
+    return SSO_OK;
+}
+
+/* A template with a tenant in it; texts without a template stay as they are. */
+static const char *fill(apr_pool_t *pool, const char *text, const char *tid)
+{
+    const char *c;
+
+    for (c = text; *c; c++)
+        if (!strncasecmp(c, TEMPLATE, strlen(TEMPLATE)))
+            return apr_pstrcat(pool, apr_pstrmemdup(pool, text, (apr_size_t)(c - text)), tid,
+                               c + strlen(TEMPLATE), NULL);
+    return text;
+}
+
+/*
+ * Which issuers the metadata of a configured authority may name. It came by https from there, or
+ * from a place an administrator named; still it must have the form of a tenant's issuer.
+ */
+static int knows_issuer(const sso_provider_t *provider, const char *issuer)
+{
+    const char *path = strstr(issuer, "://"), *end;
+    apr_size_t length;
+
+    if (provider->issuers) /* EdxSSOIssuer was given: it alone counts */
+        return 0;
+    path = path ? strchr(path + 3, '/') : NULL;
+    if (!path)
+        return 0;
+    path++;
+    end = path + strcspn(path, "/");
+    length = (apr_size_t)(end - path);
+    return (length == strlen(TEMPLATE) && !strncasecmp(path, TEMPLATE, length))
+           || length == GUID_CHARS;
+}
+
+static int allowed(const sso_config_t *config, const char *tid)
+{
+    int i;
+
+    if (!config->tenant_allow)
+        return 1; /* one tenant: its issuer has been compared */
+    for (i = 0; i < config->tenant_allow->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(config->tenant_allow, i, const char *);
+
+        if (!strcasecmp(word, tid) || !strcasecmp(word, "any")
+            || (!strcasecmp(word, "consumers") && !strcasecmp(tid, CONSUMERS)))
+            return 1;
+    }
+    return 0;
+}
+
+/* The tenant whose token this is, in lower case. Two spellings of the claim are an attack. */
+static sso_rc_e read_tenant(sso_ctx_t *ctx, const json_t *claims, char **tid)
+{
+    const char *text = sso_json_text(claims, "tid"), *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(apr_uintptr_t)claims, name, value) {
+        if (!strcasecmp(name, "tid") && strcmp(name, "tid"))
+            return sso_fail(ctx, SSO_DENIED, 483, "id_token: it has the claim '%.10s' beside tid",
+                            name);
+    }
+    if (!text || !is_guid(text))
+        return sso_fail(ctx, SSO_DENIED, 484, "id_token: its tid is missing or no GUID");
+    *tid = apr_pstrdup(ctx->pool, text);
+    for (text = *tid; *text; text++)
+        (*tid)[text - *tid] = (char)apr_tolower(*text);
+    return SSO_OK;
+}
+
+/* What `iss` has to be: the metadata's issuer for this tenant, or its v1 twin. */
+static int right_issuer(sso_ctx_t *ctx, const char *from, const char *tid, const json_t *claims)
+{
+    const char *issuer = sso_json_text(claims, "iss"), *version = sso_json_text(claims, "ver");
+
+    if (!strcmp(issuer, fill(ctx->pool, from, tid)))
+        return 1;
+    return version && !strcmp(version, "1.0") && !strncmp(from, GLOBAL_HOST, strlen(GLOBAL_HOST))
+           && !strcmp(issuer, fill(ctx->pool, V1_ISSUER, tid))
+           && strstr(fill(ctx->pool, from, tid), tid);
+}
+
+/* A key may be one tenant's alone: its issuer must come to the token's (or to its v2 twin). */
+static int right_key(sso_ctx_t *ctx, const char *from, const char *tid, const sso_jwt_t *jwt)
+{
+    const char *mine;
+
+    if (!jwt->key_issuer)
+        return 1;
+    mine = fill(ctx->pool, jwt->key_issuer, tid);
+    return !strcmp(mine, sso_json_text(jwt->claims, "iss"))
+           || !strcmp(mine, fill(ctx->pool, from, tid));
+}
+
+static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_jwt_t *jwt)
+{
+    const sso_metadata_t *metadata;
+    const char *from;
+    char *tid = NULL;
+
+    if (provider->metadata_url) {
+        SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
+        from = metadata->issuer;
+    }
+    else if (provider->issuers)
+        from = APR_ARRAY_IDX(provider->issuers, 0, const char *);
+    else
+        return sso_fail(ctx, SSO_MISCONFIG, 485, "without discovery EdxSSOIssuer must say who the "
+                        "issuer is");
+    SSO_TRY(read_tenant(ctx, jwt->claims, &tid));
+    if (!right_issuer(ctx, from, tid, jwt->claims))
+        return sso_fail(ctx, SSO_DENIED, 486, "id_token: issuer '%.150s' is not '%.150s'",
+                        sso_json_text(jwt->claims, "iss"), fill(ctx->pool, from, tid));
+    if (!right_key(ctx, from, tid, jwt))
+        return sso_fail(ctx, SSO_DENIED, 487, "id_token: signed with a key that is '%.150s' 's, "
+                        "not the token's issuer's", jwt->key_issuer);
+    if (!allowed(provider->config, tid))
+        return sso_fail(ctx, SSO_DENIED, 488, "tenant %s is not in EdxSSOTenantAllow", tid);
+    return SSO_OK;
+}
+
+/* A guest's tid is this tenant's: acct says it, or idp, which names the home of the account. */
+static int is_guest(const json_t *claims)
+{
+    const char *idp = sso_json_text(claims, "idp"), *issuer = sso_json_text(claims, "iss");
+    apr_int64_t acct;
+
+    return (sso_json_whole(claims, "acct", &acct) && acct == 1)
+           || (idp && issuer && strcmp(idp, issuer));
+}
+
+static sso_rc_e identify(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_wanted_t *wanted,
+                         const sso_tokens_t *tokens, json_t **claims)
+{
+    json_t *found;
+
+    SSO_TRY(sso_oidc_identify(ctx, provider, wanted, tokens, &found));
+    if (provider->config->guests == SSO_GUESTS_BLOCK && is_guest(found))
+        return sso_fail(ctx, SSO_DENIED, 489, "a guest of the tenant (EdxSSOGuests block)");
+    *claims = found;
+    return SSO_OK;
+}
+
+/* oid is the user in one tenant; e-mail and upn are whatever somebody's administrator typed. */
+static const char *user(sso_ctx_t *ctx, const json_t *claims)
+{
+    const char *oid = sso_json_text(claims, "oid"), *tid = sso_json_text(claims, "tid");
+
+    return oid && tid ? apr_pstrcat(ctx->pool, oid, "@", tid, NULL) : NULL;
+}
+
+const sso_kind_t sso_kind_entra = {
+    "entra", "Microsoft", presets, needs, SSO_KID_SELECTS, user_id_claims,
+    resolve, sso_oidc_authorize, sso_oidc_redeem, identify, sso_oidc_logout,
+    user, judge_issuer, knows_issuer
+};

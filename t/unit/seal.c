@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was sealed opens as it was, for its purpose and place alone, with a key of the ring. */
+#include "sso_seal.h"
+#include "tap.h"
+
+#define REALM "site.example:443"
+#define OLD   "the old secret, long enough"
+#define NEW   "the new secret, long enough"
+
+static sso_rc_e try_ring(sso_ctx_t *ctx, const char *realm, const char *const *secrets,
+                         sso_keyring_t **ring)
+{
+    apr_array_header_t *list = apr_array_make(ctx->pool, 2, sizeof(sso_bytes_t));
+
+    for (; *secrets; secrets++)
+        APR_ARRAY_PUSH(list, sso_bytes_t) = sso_bytes(*secrets);
+    return sso_keyring_make(ctx, ctx->pool, list, realm, ring);
+}
+
+static sso_keyring_t *ring_of(const char *realm, const char *first, const char *second)
+{
+    const char *secrets[] = { first, second, NULL };
+    sso_keyring_t *ring = NULL;
+
+    try_ring(tap_ctx(), realm, secrets, &ring);
+    return ring;
+}
+
+static void test_ring_limits(void)
+{
+    static const struct {
+        const char *secrets[6];
+        sso_rc_e rc;
+        int number;
+    } rings[] = {
+        { { NULL }, SSO_MISCONFIG, 120 },
+        { { "0123456789abcde" }, SSO_MISCONFIG, 122 },
+        { { "0123456789abcdef" }, SSO_OK, 0 },
+        { { "0123456789abcdef", "" }, SSO_MISCONFIG, 122 },
+        { { OLD, NEW, OLD, NEW }, SSO_OK, 0 },
+        { { OLD, NEW, OLD, NEW, OLD }, SSO_MISCONFIG, 120 },
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(rings); i++) {
+        sso_ctx_t *ctx = tap_ctx();
+        sso_keyring_t *ring = NULL;
+
+        is_int(try_ring(ctx, REALM, rings[i].secrets, &ring), rings[i].rc, "ring %u", i);
+        is_int(ctx->err.number, rings[i].number, "its number");
+        ok((ring != NULL) == (rings[i].rc == SSO_OK), "out only if it is good");
+        ok(!strstr(ctx->err.text, "abcde"), "no secret in the message");
+        apr_pool_destroy(ctx->pool);
+    }
+}
+
+static void opens(const sso_keyring_t *ring, const char *purpose, const char *sealed, int number,
+                  const char *what)
+{
+    sso_ctx_t *ctx = tap_ctx();
+    const char *plain = NULL;
+    sso_rc_e rc = sso_open(ctx, ring, purpose, sealed, &plain);
+
+    is_int(ctx->err.number, number, "%s", what);
+    ok((rc == SSO_OK) == (plain != NULL) && (rc == SSO_OK) == !number, "%s: out only if good",
+       what);
+}
+
+static void test_rings(void)
+{
+    sso_keyring_t *old = ring_of(REALM, OLD, NULL), *new = ring_of(REALM, NEW, NULL);
+    sso_keyring_t *both = ring_of(REALM, NEW, OLD), *other = ring_of("other:443", OLD, NULL);
+    sso_ctx_t *ctx = tap_ctx();
+    const char *by_old, *by_both, *again, *plain;
+
+    sso_seal(ctx, old, "state", "hello", &by_old);
+    sso_seal(ctx, both, "state", "hello", &by_both);
+    sso_seal(ctx, both, "state", "hello", &again);
+    ok(strcmp(by_both, again), "the same text is never sealed alike");
+    is_int(strlen(by_old), ((5 + SSO_BOX_OVERHEAD) * 8 + 5) / 6, "no longer than it must be");
+    opens(old, "state", by_old, 0, "its own ring");
+    opens(both, "state", by_old, 0, "a ring with a newer key");
+    opens(both, "state", by_both, 0, "the newer key seals");
+    opens(new, "state", by_both, 0, "as the newer ring sees");
+    opens(old, "state", by_both, 126, "a ring without the key");
+    opens(new, "state", by_old, 126, "a retired key");
+    opens(other, "state", by_old, 126, "the same secret, another realm");
+    opens(old, "session", by_old, 128, "another purpose");
+    opens(old, "stat", by_old, 128, "the beginning of the purpose");
+    opens(old, "", by_old, 128, "no purpose");
+    is_int(sso_open(ctx, both, "state", by_old, &plain), SSO_OK, "opens");
+    is(plain, "hello", "the same text");
+    is_int(sso_seal(ctx, old, "state", "", &again), SSO_OK, "an empty text seals");
+    is_int(sso_open(ctx, old, "state", again, &plain), SSO_OK, "and opens");
+    is(plain, "", "as empty");
+}
+
+/* Every character changed, every length cut off. */
+static void test_alterations(void)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    sso_keyring_t *ring = ring_of(REALM, NEW, OLD);
+    sso_ctx_t *ctx = tap_ctx();
+    const char *sealed, *plain = NULL;
+    apr_size_t i, length;
+    int accepted = 0, number = 0;
+    char *copy;
+
+    sso_seal(ctx, ring, "state", "something to keep", &sealed);
+    length = strlen(sealed);
+    copy = apr_pstrdup(ctx->pool, sealed);
+    for (i = 0; i < length; i++) {
+        const char *c;
+
+        for (c = digits; *c; c++) {
+            copy[i] = *c;
+            sso_forgive(ctx);
+            accepted += *c != sealed[i] && sso_open(ctx, ring, "state", copy, &plain) == SSO_OK;
+            number = ctx->err.number > number ? ctx->err.number : number;
+        }
+        copy[i] = sealed[i];
+    }
+    is_int(accepted, 0, "no altered character is accepted");
+    ok(number == 128 || number == 129, "and none breaks OpenSSL");
+    for (i = 0, accepted = 0; i < length; i++)
+        accepted += sso_open(ctx, ring, "state", apr_pstrmemdup(ctx->pool, sealed, i), &plain)
+                    == SSO_OK;
+    is_int(accepted, 0, "no text cut off is accepted");
+    ok(!plain, "nothing was handed out");
+    opens(ring, "state", "", 125, "nothing");
+    opens(ring, "state", apr_pstrcat(ctx->pool, sealed, "=", NULL), 129, "padding");
+    opens(ring, "state", apr_pstrcat(ctx->pool, " ", sealed, NULL), 129, "a space");
+    opens(ring, "state", "\xff\xfe", 129, "no text at all");
+    opens(ring, "state", apr_pstrcat(ctx->pool, sealed, sealed, NULL),
+          128, "twice");
+}
+
+static void test_context(void)
+{
+    sso_keyring_t *ring = ring_of(REALM, NEW, NULL);
+    sso_bytes_t here = sso_bytes("here"), there = sso_bytes("there"), none = { NULL, 0 };
+    sso_bytes_t bytes = { "\0binary\0", 8 }, box, plain = { NULL, 0 };
+    sso_ctx_t *ctx = tap_ctx();
+
+    is_int(sso_box_seal(ctx, ring, "p", here, bytes, &box), SSO_OK, "bytes with NULs");
+    is_int(box.length, bytes.length + SSO_BOX_OVERHEAD, "length");
+    is_int(sso_box_open(ctx, ring, "p", there, box, &plain), SSO_DENIED, "another place");
+    is_int(sso_box_open(ctx, ring, "p", none, box, &plain), SSO_DENIED, "no place");
+    is_int(sso_box_open(ctx, ring, "phere", none, box, &plain), SSO_DENIED, "moved into purpose");
+    is_int(sso_box_open(ctx, ring, "p", none, none, &plain), SSO_BAD_INPUT, "nothing");
+    ok(!plain.data, "untouched");
+    is_int(sso_box_open(ctx, ring, "p", here, box, &plain), SSO_OK, "its own place");
+    ok(plain.length == 8 && !memcmp(plain.data, bytes.data, 8), "the same bytes");
+    ok(((const char *)plain.data)[8] == '\0', "with a NUL after them");
+    is_int(sso_box_seal(ctx, ring, "p", none, none, &box), SSO_OK, "no bytes");
+    is_int(sso_box_open(ctx, ring, "p", none, box, &plain), SSO_OK, "open");
+    is_int(plain.length, 0, "as no bytes");
+}
+
+static void test_digests(void)
+{
+    sso_bytes_t split[3][2] = { { { "ab", 2 }, { "c", 1 } }, { { "a", 1 }, { "bc", 2 } },
+                                { { "abc", 3 }, { "", 0 } } };
+    unsigned char digest[3][SSO_DIGEST_BYTES], plain[2][SSO_DIGEST_BYTES];
+    sso_keyring_t *ring = ring_of(REALM, NEW, NULL);
+    sso_ctx_t *ctx = tap_ctx();
+    const char *a, *b;
+    unsigned i;
+
+    for (i = 0; i < 3; i++)
+        is_int(sso_digest(ctx, split[i], 2, digest[i]), SSO_OK, "digest");
+    ok(memcmp(digest[0], digest[1], 32) && memcmp(digest[1], digest[2], 32)
+       && memcmp(digest[0], digest[2], 32), "where the parts end counts");
+    sso_sha256(ctx, "abc", 3, plain[0]);
+    sso_ring_digest(ctx, ring, sso_bytes("abc"), plain[1]);
+    ok(!memcmp(plain[0], "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+               "\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad", 32),
+       "SHA-256 (FIPS 180-2, B.1)");
+    ok(!memcmp(plain[0], plain[1], 32), "the ring's is the same");
+    sso_random_text(ctx, 32, &a);
+    sso_random_text(ctx, 32, &b);
+    ok(strlen(a) == 43 && strcmp(a, b), "random texts");
+    for (i = 0; i < 1000 && sso_random_below(7) < 7; i++)
+        ;
+    is_int(i, 1000, "random numbers stay below");
+    is_int(sso_random_below(1), 0, "below one");
+    is_int(sso_random_below(0), 0, "below nothing");
+}
+
+int main(void)
+{
+    test_ring_limits();
+    test_rings();
+    test_alterations();
+    test_context();
+    test_digests();
+    return tap_done();
+}

@@ -198,7 +198,7 @@ static const char *set_option(cmd_parms *cmd, void *record, const char *args)
     while (*args) {
         const char *word = ap_getword_conf(cmd->pool, &args);
 
-        if (field->kind == &sso_kind_FILE)
+        if (field->kind == &sso_kind_FILE || field->kind == &sso_kind_FILES)
             word = ap_server_root_relative(cmd->pool, word);
         APR_ARRAY_PUSH(words, const char *) = word;
     }

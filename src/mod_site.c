@@ -259,6 +259,22 @@ static sso_rc_e secrets_of(sso_ctx_t *ctx, const sso_config_t *config, const cha
     return SSO_OK;
 }
 
+/*
+ * httpd reads its configuration twice at a start, and leaves the terminal before the second time,
+ * which is the one that counts. The first time finds what would be in the way of it, so that the
+ * command that starts httpd fails.
+ */
+static int try_state(sso_ctx_t *ctx, server_rec *s)
+{
+    const sso_config_t *config = mod_config_server(s);
+    const char *dir = state_dir(ctx->pool, config);
+    apr_array_header_t *secrets;
+
+    if (make_dir(ctx, dir) == SSO_OK && secrets_of(ctx, config, dir, &secrets) == SSO_OK)
+        return OK;
+    return report(ctx, s), HTTP_INTERNAL_SERVER_ERROR;
+}
+
 /* One store and one cache of documents for all virtual hosts, as the main server says. */
 static sso_rc_e start_shared(sso_ctx_t *ctx, server_rec *s)
 {
@@ -309,9 +325,10 @@ int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 
     (void)plog;
     (void)ptemp;
-    if (!used(main_server)
-        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
-        return OK; /* httpd reads its configuration twice at a start: the second time counts */
+    if (!used(main_server))
+        return OK;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return try_state(&ctx, main_server);
     if (start_shared(&ctx, main_server) != SSO_OK)
         return report(&ctx, main_server), HTTP_INTERNAL_SERVER_ERROR;
     apr_pool_cleanup_register(pconf, NULL, stop_shared, apr_pool_cleanup_null);

@@ -244,6 +244,7 @@ static const endpoint_t endpoints[] = {
     { "callback", "GET POST", 0, sso_callback_serve },
     { "logout", "GET POST", 0, sso_logout_serve },
     { "session", "GET HEAD", 1, session_serve },
+    { "jwks.json", "GET HEAD", 1, sso_own_keys_serve },
 };
 
 static int under(const char *path, const char *prefix)

@@ -219,6 +219,12 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
     rc = check_response(ctx, request, provider, &response, &login);
     if (rc == SSO_OK)
         rc = identify(ctx, request, provider, &response, login, &session);
+    if (rc == SSO_UPSTREAM && ctx->err.number == SSO_TOKEN_CHALLENGE && !login->challenged) {
+        const char *claims = ctx->err.detail;
+
+        sso_forgive(ctx);
+        return sso_login_challenge(ctx, request, provider, login, claims, answer);
+    }
     if (rc == SSO_OK)
         rc = finish(ctx, request, session, login, answer);
     if (rc != SSO_OK) /* where the page's link leads: to the start of this very sign-in */

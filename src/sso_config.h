@@ -29,10 +29,12 @@ extern const sso_field_t sso_options[];
 extern const sso_shape_t sso_config_shape;
 
 /* The choices of sso_options.def, in the order of their limits. */
-enum { SSO_AUTH_POST, SSO_AUTH_BASIC, SSO_AUTH_NONE };
+enum { SSO_AUTH_POST, SSO_AUTH_BASIC, SSO_AUTH_SECRET_JWT, SSO_AUTH_KEY_JWT, SSO_AUTH_TLS,
+       SSO_AUTH_NONE };
 enum { SSO_SAME_SITE_LAX, SSO_SAME_SITE_STRICT, SSO_SAME_SITE_NONE };
 enum { SSO_UNAUTH_AUTO, SSO_UNAUTH_LOGIN, SSO_UNAUTH_401, SSO_UNAUTH_403, SSO_UNAUTH_PASS };
 enum { SSO_GUESTS_ALLOW, SSO_GUESTS_BLOCK };
+enum { SSO_PAR_OFF, SSO_PAR_ON, SSO_PAR_AUTO };
 enum { SSO_RESPONSE_QUERY, SSO_RESPONSE_FORM_POST };
 enum { SSO_EXPORT_BOTH, SSO_EXPORT_ENV, SSO_EXPORT_HEADERS, SSO_EXPORT_NONE };
 

@@ -170,6 +170,28 @@ static void claim_names(const exporter_t *out, const char *name, apr_size_t leng
     *v = *h = '\0';
 }
 
+/*
+ * Without a prefix a claim's header may have any name: what a client sent by it goes. At start those
+ * of a .htaccess are not known.
+ */
+static void drop_alike(const exporter_t *out, const char *header)
+{
+    const apr_array_header_t *rows = apr_table_elts(out->headers);
+    char *lower = apr_pstrdup(out->ctx->pool, header), *c;
+    int i;
+
+    for (c = lower; *c; c++)
+        *c = (char)apr_tolower(*c);
+    for (i = 0; i < rows->nelts;) {
+        const char *key = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
+
+        if (reads_as(key, lower, 1))
+            apr_table_unset(out->headers, key); /* moves the rest up */
+        else
+            i++;
+    }
+}
+
 static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
 {
     const sso_claim_t *claim = &claims->rows[row];
@@ -208,6 +230,8 @@ static void export_claim(const exporter_t *out, const sso_claims_t *claims,
     claim_names(out, claims->text + claim->name_at, claim->name_length, &variable, &header);
     if (out->env)
         apr_table_addn(out->env, variable, value);
+    if (out->headers && !out->prefix_length)
+        drop_alike(out, header);
     if (out->headers)
         put_header(out, header, value, length);
 }

@@ -68,6 +68,7 @@ static const struct {
     { 353, 399, &not_usable },
     { 400, 400, &try_later },
     { 406, 406, &try_later },
+    { 430, 430, &try_later },
     { 401, 449, &not_usable },
     { 452, 452, &not_usable },
     { 488, 489, &not_admitted },

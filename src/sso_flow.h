@@ -13,6 +13,7 @@
 typedef struct sso_login_t {
     /* verifier, nonce: NULL if not used */
     const char *provider, *binding, *verifier, *nonce, *next;
+    const char *challenged; /* not NULL: asked with the claims of a challenge, which is done once */
     apr_int64_t issued; /* seconds */
 } sso_login_t;
 
@@ -31,6 +32,10 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
 sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                           sso_answer_t *answer);
 
+/** jwks.json: the public keys of this site's client assertions. */
+sso_rc_e sso_own_keys_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                            sso_answer_t *answer);
+
 /**
  * Send a browser to sign in so that it comes back to @a next, which has been judged. Goes straight
  * to the provider if
@@ -40,6 +45,11 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
  */
 sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
                         const char *why, sso_answer_t *answer);
+
+/** Ask the provider once more, with the claims that its challenge named. */
+sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
+                             const sso_provider_t *provider, const sso_login_t *login,
+                             const char *claims, sso_answer_t *answer);
 
 /** Open a state and check it against browser, provider and clock. */
 sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,

@@ -9,6 +9,7 @@
 #include "sso_flow.h"
 
 #include "sso_page.h"
+#include "sso_par.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -109,10 +110,11 @@ static sso_rc_e binding_mark(sso_ctx_t *ctx, const sso_site_t *site, const char 
 static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const sso_login_t *login,
                            const char **state)
 {
-    const char *text = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT "\n%s\n%s\n%s\n%s\n%s",
+    const char *text = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT "\n%s\n%s\n%s\n%s\n%s\n%s",
                                     login->issued, login->provider, login->binding,
                                     login->verifier ? login->verifier : "",
-                                    login->nonce ? login->nonce : "", login->next);
+                                    login->nonce ? login->nonce : "",
+                                    login->challenged ? "1" : "", login->next);
 
     return sso_seal(ctx, request->site->ring, "state", text, state);
 }
@@ -141,12 +143,13 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
 }
 
 /* To the provider. `scope` comes last: an LMS drops a `next` that ends like a file name. */
-static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_provider_t *provider,
-                      const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
+static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
+                           const sso_provider_t *provider, const char *next,
+                           const sso_wanted_t *wanted, sso_answer_t *answer)
 {
     sso_form_t *form = sso_form_make(ctx->pool);
     sso_wanted_t wants = *wanted;
-    const char *endpoint, *state;
+    const char *endpoint, *state, *query;
     sso_login_t *login;
     sso_rc_e rc;
 
@@ -161,6 +164,7 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                         provider->name);
     SSO_TRY(rc);
     SSO_TRY(make_login(ctx, request, provider, next, &login, answer));
+    login->challenged = wants.claims;
     SSO_TRY(seal_state(ctx, request, login, &state));
     sso_form_add(form, "client_id", provider->config->client_id);
     sso_form_add(form, "redirect_uri", sso_own_url(ctx, request, provider->callback_path, NULL));
@@ -180,9 +184,33 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
         sso_form_add(form, "response_mode", "form_post");
     sso_request_params(ctx, request, provider->config->auth_param, form);
     sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->config->scope, ' '));
-    sso_answer_redirect(ctx, request, sso_url_with_query(ctx->pool, endpoint, sso_form_text(form)),
-                        answer);
+    rc = sso_par_push(ctx, provider, form, &query);
+    if (rc == SSO_ABSENT)
+        query = sso_form_text(form);
+    else
+        SSO_TRY(rc);
+    sso_answer_redirect(ctx, request, sso_url_with_query(ctx->pool, endpoint, query), answer);
     return SSO_OK;
+}
+
+/* The same; a failure's page leads here again. */
+static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_provider_t *provider,
+                      const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
+{
+    sso_rc_e rc = send_there(ctx, request, provider, next, wanted, answer);
+
+    if (rc != SSO_OK)
+        answer->retry = sso_login_link(ctx, request, provider->name, next);
+    return rc;
+}
+
+sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
+                             const sso_provider_t *provider, const sso_login_t *login,
+                             const char *claims, sso_answer_t *answer)
+{
+    sso_wanted_t wanted = { .claims = claims };
+
+    return start(ctx, request, provider, login->next, &wanted, answer);
 }
 
 /* Several providers: a button each. */
@@ -348,7 +376,7 @@ static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const c
                            sso_login_t *login)
 {
     const char **const fields[] = { &login->provider, &login->binding, &login->verifier,
-                                    &login->nonce, &login->next };
+                                    &login->nonce, &login->challenged, &login->next };
     const char *text;
     char *line;
     unsigned i;

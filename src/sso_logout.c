@@ -18,6 +18,9 @@ static void answer_frame(sso_answer_t *answer)
     answer->content_type = "text/html; charset=utf-8";
     answer->body = "";
     apr_table_setn(answer->headers, "Cache-Control", "no-store");
+    apr_table_setn(answer->headers, "Content-Security-Policy", "default-src 'none'");
+    apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
 }
 
 static void ask_first(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)

@@ -6,6 +6,7 @@
  */
 #include "sso_provider.h"
 
+#include "sso_client_auth.h"
 #include "sso_metadata.h"
 #include "sso_secret.h"
 #include "sso_url.h"
@@ -74,7 +75,6 @@ const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name
 int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
 {
     const sso_config_t *config = provider->config;
-    apr_pool_t *pool = config->endpoint ? apr_table_elts(config->endpoint)->pool : NULL;
     const char *named[] = { config->url_root, config->public_url_root, config->discovery,
                             config->jwks, config->authority,
                             config->issuer ? APR_ARRAY_IDX(config->issuer, 0, const char *) : NULL,
@@ -84,7 +84,8 @@ int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
     unsigned i;
     int found = 0;
 
-    if (apr_pool_create(&scratch, pool) != APR_SUCCESS)
+    /* of no pool of the configuration: several threads may not make children of those */
+    if (apr_pool_create(&scratch, NULL) != APR_SUCCESS)
         return 0;
     if (sso_url_parse(scratch, url, &target) == SSO_OK) {
         for (i = 0; i < SSO_COUNT(named) - 1; i++)
@@ -129,11 +130,22 @@ static sso_rc_e check_needs(sso_ctx_t *ctx, const sso_provider_t *provider)
         if (!sso_record_has(provider->config, &sso_options[need->option]))
             return sso_fail(ctx, SSO_MISCONFIG, 40, "%s is missing: %s",
                             sso_options[need->option].name, need->where);
-    if (!provider->config->client_secret && provider->config->client_auth != SSO_AUTH_NONE)
-        return sso_fail(ctx, SSO_MISCONFIG, 41, "EdxSSOClientSecret is missing: the secret that "
-                        "the provider gave with this client id (or EdxSSOClientAuth none for a "
-                        "public client)");
     return SSO_OK;
+}
+
+/* EdxSSOClientAssertion is the client authentication unless EdxSSOClientAuth stands beside it. */
+static sso_rc_e make_auth(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
+                          sso_provider_t *provider)
+{
+    const sso_field_t *method = &sso_options[SSO_OPTION_client_auth];
+    const sso_field_t *assertion = &sso_options[SSO_OPTION_client_assertion];
+    int own = sso_record_has(section->config, method)
+              || sso_record_has(section->config, assertion);
+    const sso_config_t *near = own ? section->config : site->config;
+
+    return sso_client_auth_make(ctx, provider->config,
+                                sso_record_has(near, assertion) && !sso_record_has(near, method),
+                                &provider->auth);
 }
 
 static sso_rc_e read_jwks_file(sso_ctx_t *ctx, const char *path, const char **text,
@@ -275,12 +287,14 @@ static sso_rc_e check_urls(sso_ctx_t *ctx, const sso_provider_t *provider)
     return SSO_OK;
 }
 
-static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, sso_provider_t *provider)
+static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
+                         sso_provider_t *provider)
 {
     const sso_config_t *config = provider->config;
     const apr_array_header_t *spans = site->config->http_timeout;
 
     SSO_TRY(check_needs(ctx, provider));
+    SSO_TRY(make_auth(ctx, site, section, provider));
     SSO_TRY(check_urls(ctx, provider));
     provider->http.connect = APR_ARRAY_IDX(spans, 0, apr_interval_time_t);
     provider->http.total = APR_ARRAY_IDX(spans, 1, apr_interval_time_t);
@@ -298,6 +312,8 @@ static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, sso_provider_t 
     SSO_TRY(configured_endpoints(ctx, provider));
     configured_algorithms(provider);
     SSO_TRY(check_trust(ctx, provider));
+    if (provider->endpoint[SSO_ENDPOINT_TOKEN])
+        SSO_TRY(sso_client_auth_check(ctx, provider->auth, provider->endpoint[SSO_ENDPOINT_TOKEN]));
     warn_plain(ctx, provider);
     return SSO_OK;
 }
@@ -313,7 +329,7 @@ sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_sec
     made->kind = sso_kind_find(section->type);
     made->documents = documents;
     SSO_TRY(merge_config(ctx, site, section, made->kind, &made->config));
-    SSO_TRY(sso_within(ctx, complete(ctx, site, made), where));
+    SSO_TRY(sso_within(ctx, complete(ctx, site, section, made), where));
     *provider = made;
     return SSO_OK;
 }

@@ -27,6 +27,7 @@ typedef enum {
 } sso_endpoint_e;
 
 typedef struct sso_kind_t sso_kind_t;
+struct sso_client_auth_t;
 struct sso_documents_t;
 
 typedef struct sso_provider_t {
@@ -40,6 +41,7 @@ typedef struct sso_provider_t {
     const char *callback_path;
     const char *display_name;
     unsigned algorithms;          /* bits; 0: those that fit the keys */
+    const struct sso_client_auth_t *auth; /* how this site proves who it is there */
     const sso_keys_t *keys;       /* from file, inline, HMAC secret; NULL: none */
     sso_http_policy_t http;
     struct sso_documents_t *documents; /* keys and metadata that come from URLs */
@@ -55,7 +57,8 @@ typedef struct sso_tokens_t {
 /** What a sign-in asked for, as far as a kind has to know. */
 typedef struct sso_wanted_t {
     const char *nonce, *login_hint, *tpa_hint, *prompt; /* NULL: not asked for */
-    const char *code; /* what came back, for c_hash */
+    const char *claims; /* what a claims challenge asked for */
+    const char *code;   /* what came back, for c_hash */
 } sso_wanted_t;
 
 /** Something a section cannot do without. */

@@ -68,6 +68,7 @@ extern const sso_value_kind_t
     sso_kind_TEXT,   /* const char *: one word; limits "MIN..MAX CLASS", CLASS like A-Za-z0-9_ */
     sso_kind_ADDRESS, /* const char *: as TEXT; a password in it is masked in dumps */
     sso_kind_FILE,   /* const char *: a file or folder; the glue makes it absolute (ServerRoot) */
+    sso_kind_FILES,  /* apr_array_header_t * of const char *: two files, each as FILE */
     sso_kind_PATH,   /* const char *: an absolute URL path without query, dot segments, escapes */
     sso_kind_URL,    /* const char *: an absolute http(s) URL, kept as written */
     sso_kind_ROOT,   /* const char *: an absolute http(s) URL, trailing slashes dropped */
@@ -85,6 +86,7 @@ extern const sso_value_kind_t
 #define SSO_TYPE_TEXT   const char *
 #define SSO_TYPE_ADDRESS const char *
 #define SSO_TYPE_FILE   const char *
+#define SSO_TYPE_FILES  apr_array_header_t *
 #define SSO_TYPE_PATH   const char *
 #define SSO_TYPE_URL    const char *
 #define SSO_TYPE_ROOT   const char *

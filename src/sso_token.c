@@ -5,42 +5,15 @@
  */
 #include "sso_token.h"
 
+#include "sso_client_auth.h"
 #include "sso_json.h"
 #include "sso_metadata.h"
 #include "sso_url.h"
 
-#include <apr_base64.h>
 #include <apr_strings.h>
 #include <string.h>
 
 #define KEY_ROUNDS 3
-
-/* RFC 6749 2.3.1: both halves form-encoded before they are joined */
-static const char *basic_header(sso_ctx_t *ctx, const char *id, const char *secret)
-{
-    const char *pair = apr_pstrcat(ctx->pool, sso_pct_encode(ctx->pool, id), ":",
-                                   sso_pct_encode(ctx->pool, secret), NULL);
-    int length = (int)strlen(pair);
-    char *text = apr_palloc(ctx->pool, (apr_size_t)apr_base64_encode_len(length));
-
-    apr_base64_encode(text, pair, length);
-    return apr_pstrcat(ctx->pool, "Basic ", text, NULL);
-}
-
-static void prove_client(sso_ctx_t *ctx, const sso_provider_t *provider, sso_form_t *form,
-                         sso_call_t *call)
-{
-    const sso_config_t *config = provider->config;
-    const sso_secret_t *secret = sso_secret_first(config->client_secret);
-
-    if (config->client_auth == SSO_AUTH_BASIC && secret) {
-        call->authorization = basic_header(ctx, config->client_id, secret->text);
-        return;
-    }
-    sso_form_add(form, "client_id", config->client_id);
-    if (config->client_auth == SSO_AUTH_POST && secret)
-        sso_form_add(form, "client_secret", secret->text);
-}
 
 /* What an error answer says, whatever its status: the log gets the provider's own word. */
 static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const json_t *answer)
@@ -54,6 +27,11 @@ static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const js
                         "(status %d%s%s)", reply->status,
                         reply->retry_after ? ", Retry-After " : "",
                         reply->retry_after ? reply->retry_after : "");
+    }
+    if (error && sso_json_text(answer, "claims")) { /* it wants more of the user, and says what */
+        ctx->err.detail = sso_json_text(answer, "claims");
+        return sso_fail(ctx, SSO_UPSTREAM, 410, "token endpoint: it answered error=%.64s with a "
+                        "claims challenge", error);
     }
     if (error)
         return sso_fail(ctx, SSO_UPSTREAM, 401, "token endpoint: it answered error=%.64s%s%.200s "
@@ -106,7 +84,7 @@ sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
     sso_form_add(form, "code", exchange->code);
     sso_form_add(form, "redirect_uri", exchange->redirect_uri);
     sso_form_add(form, "code_verifier", exchange->verifier);
-    prove_client(ctx, provider, form, &call);
+    SSO_TRY(sso_client_auth_prove(ctx, provider, 0, form, &call));
     provider->kind->redeem(provider, form);
     call.body = sso_form_text(form);
     if (exchange->extra && *exchange->extra)
@@ -205,7 +183,7 @@ static sso_rc_e judge_times(sso_ctx_t *ctx, const sso_claim_rules_t *rules, cons
         return sso_fail(ctx, SSO_BAD_INPUT, 460, "%s: it has no exp that is a number", rules->what);
     if (when <= now - skew)
         return sso_fail(ctx, SSO_DENIED, 461, "%s: it expired %" APR_INT64_T_FMT " s ago; is this "
-                        "machine's clock right?", rules->what, now - when);
+                        "machine's clock right?", rules->what, when < 0 ? now : now - when);
     if (!sso_json_whole(claims, "iat", &when))
         return sso_fail(ctx, SSO_BAD_INPUT, 462, "%s: it has no iat that is a number", rules->what);
     if (when > now + skew)

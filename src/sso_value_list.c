@@ -96,6 +96,19 @@ static sso_rc_e list_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
     return SSO_OK;
 }
 
+/* One by one: a list drops what it has already, and a certificate may have its key beside it. */
+static sso_rc_e files_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
+                           const char *const *argv, void *slot)
+{
+    apr_array_header_t *list = apr_array_make(ctx->pool, argc, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < argc; i++)
+        SSO_TRY(sso_kind_FILE.read(ctx, field, 1, argv + i, &APR_ARRAY_PUSH(list, const char *)));
+    *(apr_array_header_t **)slot = list;
+    return SSO_OK;
+}
+
 static sso_rc_e urls_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
                           const char *const *argv, void *slot)
 {
@@ -245,6 +258,7 @@ static sso_rc_e truth_load(sso_ctx_t *ctx, const sso_field_t *field, const json_
 const sso_value_kind_t
     sso_kind_CHOICE = { "choice", sizeof(int), 1, 1, 0, choice_read, NULL, NULL, choice_print },
     sso_kind_LIST = { "list", POINTER, 1, 0, 0, list_read, list_load, list_save, list_print },
+    sso_kind_FILES = { "files", POINTER, 2, 2, 0, files_read, NULL, NULL, list_print },
     sso_kind_URLS = { "urls", POINTER, 1, 0, 0, urls_read, NULL, NULL, list_print },
     sso_kind_SECRET = { "secret", POINTER, 1, 0, 0, secret_read, NULL, NULL, secret_print },
     sso_kind_TABLE = { "table", POINTER, 2, 2, 1, table_read, NULL, NULL, table_print },

@@ -18,9 +18,9 @@ my @LAYERS = (
     [qw(base fault)],
     [qw(text url cookie shape json secret seal jose jwk store shm redis)],
     [qw(value config options)],
-    [qw(provider kind metadata document id_token token client_auth http)],
+    [qw(provider kind metadata document id_token par token client_auth http)],
     [qw(session claims export idmap graph)],
-    [qw(answer flow page login callback bearer logout photo metrics)],
+    [qw(answer flow own_keys page login callback bearer logout photo metrics)],
 );
 my $GLUE = @LAYERS;
 

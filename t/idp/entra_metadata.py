@@ -2,6 +2,7 @@
 """Discovery documents and key sets of the Entra stand-in, v1 and v2."""
 
 import functools
+import re
 
 import idp_jwt
 from entra_data import MSA
@@ -9,8 +10,6 @@ from entra_error import Refused, json_error
 from entra_state import GUID, SHARED
 from idp_http import Answer
 from idp_jwt import compact
-
-import re
 
 _CLAIMS_V2 = ["sub", "iss", "cloud_instance_name", "cloud_instance_host_name",
               "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr",
@@ -130,8 +129,9 @@ def jwks(entra, version, tid):
             if key.issuer != MSA:
                 row["cloud_instance_name"] = entra.settings["cloud_instance_name"]
             if key.issuer is not None:
-                row["issuer"] = entra.issuer("{tenantid}" if key.issuer == "template"
-                                             else key.issuer)
+                concrete = entra.settings["key_issuer_concrete"] and tid in entra.tenants
+                row["issuer"] = entra.issuer(key.issuer if key.issuer != "template" else
+                                             tid if concrete else "{tenantid}")
         row.update(entra.settings["key_add"])
         for name in entra.settings["key_omit"]:
             row.pop(name, None)

@@ -39,6 +39,7 @@ SETTINGS = {
     "msgraph_host": "",                 # "": host and port of the Graph root
     "discovery_add": {}, "discovery_omit": [], "jwks_add": [], "jwks_omit": [],
     "key_add": {}, "key_omit": [],      # members of each key
+    "key_issuer_concrete": False,       # a tenant's own set names it instead of {tenantid}
     "access_life": 4312, "id_life": 3900, "back_date": 300, "code_length": 900,
     "group_limit": 200, "overage_host": "https://graph.windows.net",
     "rotation": "rolling",              # of refresh tokens: rolling, strict, none
@@ -81,10 +82,12 @@ class Key:
 class Entra:
     """All state, behind one lock."""
 
-    def __init__(self, settings, named_faults, known_faults):
+    def __init__(self, settings, named_faults, known_faults, apps=()):
         self.lock = threading.RLock()
         self.first_settings = dict(SETTINGS, **settings)
-        self.first_keys = [Key(), Key(), Key(MSA)]      # the first one signs, the last for MSA
+        # the first one signs; two are for the tenants named
+        self.first_keys = [Key(), Key(), Key(MSA), Key(entra_data.FABRIKAM)]
+        self.first_apps = list(apps)
         self.federated_key = idp_jwt.new_rsa()
         self.token_faults = idp_forge.TokenFaults(named_faults, known_faults)
         self.roots = {}
@@ -102,6 +105,8 @@ class Entra:
             self.consents, self.seen_jti = set(), set()
             self.refusals, self.graph_refusals = [], []
             self.token_faults.clear()
+            for given in self.first_apps:
+                self.change_app(dict(given))
 
     def now(self):
         return time.time() + self.settings["clock"]
@@ -133,6 +138,17 @@ class Entra:
     def app_named(self, text):
         found = self.apps.get(text)
         return found or next((a for a in self.apps.values() if a["name"] == text), None)
+
+    def change_app(self, given):
+        """An app added or changed, by "client_id" or "name"; secrets may be plain texts."""
+        known = self.app_named(given.get("client_id") or given.get("name"))
+        client_id = known["client_id"] if known else \
+            given.get("client_id") or entra_data.guid("app " + given["name"])
+        if "secrets" in given:
+            given["secrets"] = [entra_data.secret(one) if isinstance(one, str) else one
+                                for one in given["secrets"]]
+        change_row(self.apps, client_id, given,
+                   lambda: entra_data.app(client_id, given.get("name", client_id)))
 
     def find_user(self, text):
         """By name, UPN, mail or login_hint claim, in any case."""
@@ -200,6 +216,18 @@ class Entra:
     def keep_access(self, text, **facts):
         with self.lock:
             self.access[text] = dict(facts, issued=self.now())
+
+
+def change_row(table, name, given, make):
+    """Members of a row changed, or a row added, or taken away ("gone")."""
+    if given.pop("gone", False):
+        table.pop(name, None)
+        return
+    old = table.get(name) or make()
+    unknown = set(given) - set(old)
+    if unknown:
+        raise ValueError("unknown members: %s" % sorted(unknown))
+    table[name] = dict(old, **given)
 
 
 def login_hint(user):

@@ -126,14 +126,6 @@ if (slow()) {
     is(do { open my $in, '<', "$state/secret" or die; local $/; <$in> }, $text, 'the secret is the same');
     is(file_mode("$state/secret"), '0600', 'and for its owner only');
 
-    # the parent alone: httpd's children go on until they see it; the next start finds them, or not
-    my @children = $httpd->children;
-    $httpd->kill(KILL => $httpd->pid);
-    CORE::kill(TERM => @children);
-    ok($httpd->wait_until(sub { !grep { EdxSSO::Httpd::_alive($_) } @children }), 'the parent killed, its children ended');
-    $httpd->start;
-    is(alive($httpd, @cookies), $SESSIONS, 'started: the sessions are alive');
-
     # another size
     for my $size (qw(shm:8M shm:2M shm:64M)) {
         $httpd->configure(site_text(server => "EdxSSOStore $size\n"));
@@ -149,8 +141,10 @@ if (slow()) {
     # damage
     $httpd->stop;
     open my $out, '+<', "$state/store.shm" or die "$!\n";
-    seek $out, 200_000, 0;
-    print {$out} 'x' x 20_000;
+    for (my $at = 8192; $at < 1_000_000; $at += 4096) {
+        seek $out, $at, 0;
+        print {$out} 'x' x 64;
+    }
     close $out;
     $httpd->start;
     like($httpd->log_text, qr/SSO0211:.*set aside as \S+store\.shm\.bad-/, 'a damaged file is set aside, the log says where');
@@ -192,9 +186,14 @@ for my $obstacle (@obstacles) {
     my $httpd = site();
     $prepare->($httpd->dir);
     $httpd->configure(site_text(server => 'EdxSSOStateDir ' . $httpd->dir . "$dir\n"));
-    my $started = eval { $httpd->start; 1 };
-    ok(!$started, "$name: no start");
-    like($@ . $httpd->log_text, $says, 'and it is said why');
+    my $complaint = $httpd->_run('-k start >/dev/null 2>&1');
+    if ($says =~ /SSO02/) { # the store is opened when the command has gone already
+        $httpd->wait_until(sub { $httpd->log_text =~ $says });
+    } else {
+        isnt($complaint, '', "$name: the command that starts httpd fails");
+    }
+    like($httpd->log_text, $says, "$name: the log says why");
+    ok(!$httpd->pid || !EdxSSO::Httpd::_alive($httpd->pid), 'there is no httpd');
     chmod 0755, glob $httpd->dir . '/ro*';
 }
 

@@ -198,7 +198,9 @@ sub crash {
     my ($self) = @_;
     my @all = ($self->pid, $self->children);
     CORE::kill(KILL => @all);
-    return $self->wait_until(sub { !grep { _alive($_) } @all });
+    my $gone = $self->wait_until(sub { !grep { _alive($_) } @all });
+    unlink $self->pid_file; # where nobody reaps it, the next start would take the dead one for running
+    return $gone;
 }
 
 sub _alive {

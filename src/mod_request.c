@@ -236,7 +236,7 @@ static void add_headers(request_rec *r, const sso_answer_t *answer)
 
 static int send_answer(request_rec *r, const sso_answer_t *answer)
 {
-    apr_size_t length = strlen(answer->body);
+    apr_size_t length = answer->body_length ? answer->body_length : strlen(answer->body);
     int rv = ap_discard_request_body(r);
 
     if (rv != OK)

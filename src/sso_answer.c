@@ -10,6 +10,7 @@
 #include "sso_flow.h"
 #include "sso_json.h"
 #include "sso_page.h"
+#include "sso_photo.h"
 #include "sso_url.h"
 
 #include <apr_strings.h>
@@ -244,6 +245,7 @@ static const endpoint_t endpoints[] = {
     { "callback", "GET POST", 0, sso_callback_serve },
     { "logout", "GET POST", 0, sso_logout_serve },
     { "session", "GET HEAD", 1, session_serve },
+    { "photo", "GET HEAD", 0, sso_photo_serve },
     { "jwks.json", "GET HEAD", 1, sso_own_keys_serve },
 };
 

@@ -40,6 +40,7 @@ typedef struct sso_answer_t {
     const sso_session_t *session;
     int status;
     const char *content_type, *body; /* body may be "" */
+    apr_size_t body_length; /* of a body that is no text; 0: it ends at its NUL */
     apr_table_t *headers; /* to add; several Set-Cookie are possible */
     const char *retry;    /* of a failure: where the page's link leads, or NULL */
     const char *retry_label; /* what the link says; NULL: "Try again" */

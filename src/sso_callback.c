@@ -6,6 +6,7 @@
 #include "sso_flow.h"
 
 #include "sso_metadata.h"
+#include "sso_photo.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
@@ -25,6 +26,8 @@ static const char *const users_turn[] = {
 
 typedef struct response_t {
     const char *code, *state, *error, *description, *issuer;
+    const char *own_error, *own_description; /* Facebook's, where it does not say `error` */
+    const char *profile; /* Apple's */
 } response_t;
 
 static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -74,6 +77,9 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
         { "error", offsetof(response_t, error) },
         { "error_description", offsetof(response_t, description) },
         { "iss", offsetof(response_t, issuer) },
+        { "error_code", offsetof(response_t, own_error) },
+        { "error_message", offsetof(response_t, own_description) },
+        { "user", offsetof(response_t, profile) },
     };
     apr_table_t *fields;
     const char *text;
@@ -91,6 +97,10 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
                             parameters[i].name);
         if (value && *value) /* RFC 6749 3.1: without a value it is as good as left out */
             *(const char **)((char *)response + parameters[i].offset) = value;
+    }
+    if (!response->error && !response->code && response->own_error) {
+        response->error = response->own_error;
+        response->description = response->own_description;
     }
     if (!response->state)
         return sso_fail(ctx, SSO_BAD_INPUT, 550, "it has no state");
@@ -177,15 +187,20 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
     sso_exchange_t exchange = { response->code,
                                 sso_own_url(ctx, request, provider->callback_path, NULL),
                                 login->verifier, NULL };
-    sso_wanted_t wanted = { .nonce = login->nonce, .code = response->code };
+    sso_wanted_t wanted = { .nonce = login->nonce, .code = response->code,
+                            .profile = response->profile };
     sso_tokens_t tokens;
+    sso_photo_t photo;
     json_t *claims;
 
     sso_request_params(ctx, request, provider->config->token_param, extra);
     exchange.extra = sso_form_text(extra);
     SSO_TRY(sso_token_redeem(ctx, provider, &exchange, &tokens));
     SSO_TRY(provider->kind->identify(ctx, provider, &wanted, &tokens, &claims));
-    return sso_session_build(ctx, request->site, provider, claims, session);
+    sso_graph_add(ctx, provider, &tokens, claims, &photo);
+    SSO_TRY(sso_session_build(ctx, request->site, provider, claims, session));
+    sso_photo_keep(ctx, request->site, *session, &photo);
+    return SSO_OK;
 }
 
 /* The session that was there ends; a new one, with a new id, begins. */

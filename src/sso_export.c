@@ -171,8 +171,8 @@ static void claim_names(const exporter_t *out, const char *name, apr_size_t leng
 }
 
 /*
- * Without a prefix a claim's header may have any name: what a client sent by it goes. At start those
- * of a .htaccess are not known.
+ * Without a prefix a claim's header may have any name: what a client sent by it goes. Those of a
+ * .htaccess are not known at start.
  */
 static void drop_alike(const exporter_t *out, const char *header)
 {

@@ -68,6 +68,7 @@ static const struct {
     { 353, 399, &not_usable },
     { 400, 400, &try_later },
     { 406, 406, &try_later },
+    { 412, 412, &try_later },
     { 430, 430, &try_later },
     { 401, 449, &not_usable },
     { 452, 452, &not_usable },
@@ -92,6 +93,7 @@ static const struct {
     { 685, 685, &bad_host },
     { 687, 687, &sign_in },
     { 688, 688, &nothing },
+    { 841, 841, &sign_in },
 };
 
 static const sso_fault_t *const by_result[] = {

@@ -67,8 +67,8 @@ static apr_status_t release(void *value)
     return APR_SUCCESS;
 }
 
-sso_rc_e sso_json_parse(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
-                        json_t **out)
+static sso_rc_e parse(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
+                      json_t **out)
 {
     json_error_t error;
     json_t *value;
@@ -81,8 +81,30 @@ sso_rc_e sso_json_parse(sso_ctx_t *ctx, const char *what, const char *text, apr_
         return sso_fail(ctx, SSO_BAD_INPUT, 116, "%s: bad JSON: %s (line %d, column %d)", what,
                         complaint(&error), error.line, error.column);
     apr_pool_cleanup_register(ctx->pool, value, release, apr_pool_cleanup_null);
+    *out = value;
+    return SSO_OK;
+}
+
+sso_rc_e sso_json_parse(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
+                        json_t **out)
+{
+    json_t *value;
+
+    SSO_TRY(parse(ctx, what, text, length, &value));
     if (!json_is_object(value))
         return sso_fail(ctx, SSO_BAD_INPUT, 117, "%s: JSON, but not an object", what);
+    *out = value;
+    return SSO_OK;
+}
+
+sso_rc_e sso_json_parse_list(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
+                             json_t **out)
+{
+    json_t *value;
+
+    SSO_TRY(parse(ctx, what, text, length, &value));
+    if (!json_is_array(value))
+        return sso_fail(ctx, SSO_BAD_INPUT, 118, "%s: JSON, but not an array", what);
     *out = value;
     return SSO_OK;
 }

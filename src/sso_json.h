@@ -27,6 +27,10 @@
 sso_rc_e sso_json_parse(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
                         json_t **out);
 
+/** The same for an array. */
+sso_rc_e sso_json_parse_list(sso_ctx_t *ctx, const char *what, const char *text, apr_size_t length,
+                             json_t **out);
+
 /** A string member with at least one character, or NULL. Lives as long as the object. */
 const char *sso_json_text(const json_t *object, const char *name);
 

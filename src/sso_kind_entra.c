@@ -18,7 +18,7 @@
 
 #define TEMPLATE    "{tenantid}"
 #define GUID_CHARS  36
-#define CONSUMERS   "9188040d-6c67-4c5b-b112-36a304b66dad" /* the tenant of personal accounts */
+#define CONSUMERS   SSO_TENANT_CONSUMERS
 #define V1_ISSUER   "https://sts.windows.net/" TEMPLATE "/"
 #define GLOBAL_HOST "https://login.microsoftonline.com/"
 
@@ -80,12 +80,59 @@ static sso_rc_e check_allow(sso_ctx_t *ctx, const sso_config_t *config)
     return SSO_OK;
 }
 
+/* A scope is there under its own name, or as a whole URI of Graph's. */
+static void add_scope(sso_ctx_t *ctx, sso_provider_t *provider, const char *scope)
+{
+    apr_array_header_t *list = apr_array_copy(ctx->pool, provider->scope);
+    apr_size_t length = strlen(scope);
+    int i;
+
+    for (i = 0; i < list->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(list, i, const char *);
+        apr_size_t all = strlen(word);
+
+        if (all >= length && !strcasecmp(word + all - length, scope)
+            && (all == length || word[all - length - 1] == '/'))
+            return;
+    }
+    APR_ARRAY_PUSH(list, const char *) = scope;
+    provider->scope = list;
+}
+
+/* What Graph is to be asked, and the scopes it takes. A list of groups may always be too long. */
+static sso_rc_e plan_graph(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    static const struct {
+        const char *word;
+        unsigned bit;
+    } parts[] = {
+        { "profile", SSO_GRAPH_PROFILE }, { "groups", SSO_GRAPH_GROUPS },
+        { "photo", SSO_GRAPH_PHOTO }
+    };
+    const sso_config_t *config = provider->config;
+    unsigned plan = 0, i;
+
+    for (i = 0; i < SSO_COUNT(parts); i++)
+        plan |= sso_list_has(config->graph, parts[i].word) ? parts[i].bit : 0;
+    if (plan && sso_list_has(config->graph, "off"))
+        return sso_fail(ctx, SSO_MISCONFIG, 80, "EdxSSOGraph: off stands alone");
+    if (config->groups == SSO_GROUPS_NAMES)
+        plan |= SSO_GRAPH_GROUPS;
+    if (plan)
+        add_scope(ctx, provider, "User.Read");
+    if (config->groups == SSO_GROUPS_NAMES)
+        add_scope(ctx, provider, "GroupMember.Read.All");
+    provider->graph = plan | SSO_GRAPH_OVERAGE;
+    return SSO_OK;
+}
+
 static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
 {
     const sso_config_t *config = provider->config;
     const char *base = apr_pstrcat(ctx->pool, config->authority, "/", config->tenant, NULL);
 
     SSO_TRY(check_allow(ctx, config));
+    SSO_TRY(plan_graph(ctx, provider));
     SSO_TRY(sso_oidc_resolve(ctx, provider));
     if (!strcasecmp(config->discovery, "on"))
         /* an app with a signing key of its own has a document of its own */

@@ -183,7 +183,7 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     if (provider->config->response_mode == SSO_RESPONSE_FORM_POST)
         sso_form_add(form, "response_mode", "form_post");
     sso_request_params(ctx, request, provider->config->auth_param, form);
-    sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->config->scope, ' '));
+    sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->scope, ' '));
     rc = sso_par_push(ctx, provider, form, &query);
     if (rc == SSO_ABSENT)
         query = sso_form_text(form);

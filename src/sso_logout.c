@@ -66,8 +66,10 @@ static sso_rc_e leave(sso_ctx_t *ctx, const sso_request_t *request, const sso_se
     const char *url = provider && provider->kind->logout
                           ? provider->kind->logout(ctx, provider,
                                                    landing(ctx, request, provider, next))
-                          : next;
+                          : NULL;
 
+    if (!url) /* it has no place to sign out at */
+        url = next;
     if (url)
         sso_answer_redirect(ctx, request, url, answer);
     else

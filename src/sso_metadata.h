@@ -22,6 +22,7 @@ typedef struct sso_metadata_t {
     sso_record_t head;
     const char *issuer;
     const char *endpoint[SSO_ENDPOINT_COUNT]; /* NULL: it has none */
+    const char *msgraph_host; /* Entra: of its cloud's Microsoft Graph */
     int iss_in_response; /* RFC 9207: an authorization response without `iss` is not from it */
     int must_push;       /* RFC 9126: takes pushed authorization requests only */
 } sso_metadata_t;

@@ -18,10 +18,13 @@
 #define JWKS_FILE_MAX (1024 * 1024)
 
 static const sso_kind_t *const kinds[] = { &sso_kind_edx, &sso_kind_entra, &sso_kind_oidc,
-                                           &sso_kind_keycloak, &sso_kind_google };
+                                           &sso_kind_keycloak, &sso_kind_google,
+                                           &sso_kind_facebook, &sso_kind_github,
+                                           &sso_kind_linkedin, &sso_kind_apple,
+                                           &sso_kind_oauth2 };
 
 static const char *const endpoint_names[SSO_ENDPOINT_COUNT] = {
-    "authorization", "token", "jwks", "end_session", "userinfo", "par"
+    "authorization", "token", "jwks", "end_session", "userinfo", "emails", "par"
 };
 
 const sso_kind_t *sso_kind_find(const char *name)
@@ -76,7 +79,7 @@ int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
 {
     const sso_config_t *config = provider->config;
     const char *named[] = { config->url_root, config->public_url_root, config->discovery,
-                            config->jwks, config->authority,
+                            config->jwks, config->authority, config->graph_root,
                             config->issuer ? APR_ARRAY_IDX(config->issuer, 0, const char *) : NULL,
                             NULL };
     sso_url_t target, own;
@@ -211,6 +214,19 @@ static sso_rc_e configured_keys(sso_ctx_t *ctx, sso_provider_t *provider)
     return SSO_OK;
 }
 
+static sso_rc_e configured_decryption(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    const char *path = provider->config->decryption_key;
+    sso_jwe_keys_t *keys;
+
+    if (!path)
+        return SSO_OK;
+    SSO_TRY(sso_within(ctx, sso_jwe_keys_read(ctx, ctx->pool, path, &keys),
+                       "EdxSSODecryptionKey"));
+    provider->decryption = keys;
+    return SSO_OK;
+}
+
 static sso_rc_e configured_endpoints(sso_ctx_t *ctx, sso_provider_t *provider)
 {
     int i;
@@ -307,7 +323,9 @@ static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_secti
     provider->display_name = config->display_name ? config->display_name
                                                   : provider->kind->display_name;
     provider->issuers = config->issuer;
+    provider->scope = config->scope;
     SSO_TRY(configured_keys(ctx, provider));
+    SSO_TRY(configured_decryption(ctx, provider));
     SSO_TRY(provider->kind->resolve(ctx, provider));
     SSO_TRY(configured_endpoints(ctx, provider));
     configured_algorithms(provider);

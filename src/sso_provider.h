@@ -12,6 +12,7 @@
 #include "sso_config.h"
 #include "sso_http.h"
 #include "sso_jose.h"
+#include "sso_jwe.h"
 #include "sso_seal.h"
 #include "sso_store.h"
 #include "sso_text.h"
@@ -22,9 +23,19 @@ typedef enum {
     SSO_ENDPOINT_JWKS,
     SSO_ENDPOINT_END_SESSION,
     SSO_ENDPOINT_USERINFO,
+    SSO_ENDPOINT_EMAILS,
     SSO_ENDPOINT_PAR,
     SSO_ENDPOINT_COUNT
 } sso_endpoint_e;
+
+/* sso_provider_t graph */
+#define SSO_GRAPH_PROFILE 1u
+#define SSO_GRAPH_GROUPS  2u
+#define SSO_GRAPH_PHOTO   4u
+#define SSO_GRAPH_OVERAGE 8u /* the groups, where the id_token has no room for them */
+
+/** Entra's tenant of personal accounts. */
+#define SSO_TENANT_CONSUMERS "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 typedef struct sso_kind_t sso_kind_t;
 struct sso_client_auth_t;
@@ -43,8 +54,11 @@ typedef struct sso_provider_t {
     unsigned algorithms;          /* bits; 0: those that fit the keys */
     const struct sso_client_auth_t *auth; /* how this site proves who it is there */
     const sso_keys_t *keys;       /* from file, inline, HMAC secret; NULL: none */
+    const sso_jwe_keys_t *decryption; /* EdxSSODecryptionKey; NULL: none */
     sso_http_policy_t http;
     struct sso_documents_t *documents; /* keys and metadata that come from URLs */
+    const apr_array_header_t *scope;   /* of const char *: what is asked for */
+    unsigned graph;                    /* what Microsoft Graph is asked for: bits, or 0 */
 } sso_provider_t;
 
 /** What the token endpoint answered (RFC 6749 5.1). */
@@ -59,6 +73,7 @@ typedef struct sso_wanted_t {
     const char *nonce, *login_hint, *tpa_hint, *prompt; /* NULL: not asked for */
     const char *claims; /* what a claims challenge asked for */
     const char *code;   /* what came back, for c_hash */
+    const char *profile; /* what else came back: the field `user` */
 } sso_wanted_t;
 
 /** Something a section cannot do without. */
@@ -103,7 +118,8 @@ struct sso_kind_t {
 };
 
 extern const sso_kind_t sso_kind_edx, sso_kind_entra, sso_kind_oidc, sso_kind_keycloak,
-    sso_kind_google;
+    sso_kind_google, sso_kind_facebook, sso_kind_github, sso_kind_linkedin, sso_kind_apple,
+    sso_kind_oauth2;
 
 /** The row of a type's name, or NULL. */
 const sso_kind_t *sso_kind_find(const char *name);

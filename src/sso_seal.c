@@ -273,6 +273,18 @@ sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const
     return SSO_OK;
 }
 
+sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, const char **hex)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    size_t length;
+
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.data, key.length,
+                   (const unsigned char *)text, strlen(text), mac, sizeof(mac), &length))
+        return sso_fail(ctx, SSO_BROKEN, 135, "OpenSSL could not make an HMAC");
+    *hex = sso_hex(ctx->pool, mac, length);
+    return SSO_OK;
+}
+
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text)
 {
     unsigned char *bytes = apr_palloc(ctx->pool, (apr_size_t)count);

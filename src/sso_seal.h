@@ -82,6 +82,9 @@ sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
  */
 sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const char **half);
 
+/** HMAC-SHA256 over a text, in lower-case hexadecimal. SSO_BROKEN is the only failure. */
+sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, const char **hex);
+
 /** @a count random bytes as base64url, in ctx->pool. SSO_BROKEN is the only failure. */
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text);
 

@@ -15,11 +15,23 @@
 
 #define KEY_ROUNDS 3
 
+/* The error is a text (RFC 6749 5.2); Facebook's is an object. */
+static const char *error_text(const json_t *answer, const char **more)
+{
+    const json_t *error = json_object_get(answer, "error");
+
+    if (json_is_object(error)) {
+        *more = sso_json_text(error, "message");
+        return sso_json_text(error, "type");
+    }
+    *more = sso_json_text(answer, "error_description");
+    return sso_json_text(answer, "error");
+}
+
 /* What an error answer says, whatever its status: the log gets the provider's own word. */
 static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const json_t *answer)
 {
-    const char *error = answer ? sso_json_text(answer, "error") : NULL;
-    const char *more = answer ? sso_json_text(answer, "error_description") : NULL;
+    const char *more, *error = error_text(answer, &more);
 
     if (reply->status == 429 || reply->status == 503) {
         ctx->err.detail = reply->retry_after;

@@ -20,8 +20,8 @@ typedef struct sso_exchange_t {
  * Exchange a code. It is sent once, whatever happens to the connection.
  *
  * @return SSO_UPSTREAM   the provider cannot be reached, or answered an error or something
- *                        unusable; number SSO_TOKEN_CHALLENGE: err.detail is what the next authorization request
- *                        has to carry as `claims'
+ *                        unusable; number SSO_TOKEN_CHALLENGE: err.detail is what the next
+ *                        authorization request has to carry as `claims'
  */
 sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
                           const sso_exchange_t *exchange, sso_tokens_t *tokens);

@@ -60,6 +60,9 @@ for my $name (keys %FILE) {
     close $out or die "$dir/$name: $!\n";
     chmod 0600, "$dir/$name";
 }
+my $openssl = `openssl req -x509 -newkey rsa:2048 -nodes -keyout $dir/site.key -out $dir/site.pem -subj /CN=site 2>&1`;
+die "openssl: $openssl\n" if $?;
+chmod 0600, "$dir/site.key";
 
 # ---- examples
 

@@ -16,7 +16,7 @@ my %LIMIT = (file => 500, function => 60, parameters => 6, columns => 100);
 # A file may include headers of its own layer and of those below: the longest name that begins it counts.
 my @LAYERS = (
     [qw(base fault)],
-    [qw(text url cookie shape json secret seal jose jwk store shm redis)],
+    [qw(text url cookie shape json secret seal jose jwk jwe store shm redis)],
     [qw(value config options)],
     [qw(provider kind metadata document id_token par token client_auth http)],
     [qw(session claims export idmap graph)],
@@ -29,7 +29,7 @@ my $GLUE = @LAYERS;
 my %LIBRARY = (
     'cjose/' => qr/^sso_(jose|jwk)/,
     'curl/' => qr/^sso_http/,
-    'openssl/(?!crypto\.h)' => qr/^sso_(seal|secret|jose|jwk|client_auth|redis|http_cause)/,
+    'openssl/(?!crypto\.h)' => qr/^sso_(seal|secret|jose|jwk|jwe|client_auth|redis|http_cause)/,
     'hiredis' => qr/^sso_(store_)?redis/,
 );
 my $HTTPD = qr/^(httpd|http_\w+|ap_\w+|util_\w+|mod_\w+|scoreboard|mpm_common)\.h$/;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-in for Microsoft Entra ID and Microsoft Graph, for tests and demo. See the README beside it.
+"""Stand-in for Microsoft Entra ID and Microsoft Graph. See the README beside it.
 
 Prints `entra ready http://127.0.0.1:PORT graph http://127.0.0.1:PORT2` when it listens. Ends on
 SIGTERM or SIGINT or, with --until-eof, when its standard input is closed.

@@ -173,7 +173,8 @@ def _add_groups(entra, rest, app, account, fault, from_authorize):
     overage = fault.get("group_overage")
     if overage is None and from_authorize and len(names) > 5:
         overage = "hasgroups"
-    elif overage is None and len(names) > entra.settings["group_limit"]:
+    elif overage is None and "groups" not in fault and \
+            len(names) > entra.settings["group_limit"]:
         overage = "graph"
     if overage == "graph":
         rest["_claim_names"] = {"groups": "src1"}

@@ -79,7 +79,8 @@ def _users(entra, request):
         tid = entra.tenant_of(given["tid"]) if "tid" in given else entra_data.CONTOSO
         if "tid" in given:
             given["tid"] = tid
-        change_row(entra.users, name, given, lambda: entra_data.user(name, name.title(), "New", tid))
+        change_row(entra.users, name, given,
+                   lambda: entra_data.user(name, name.title(), "New", tid))
     return json_answer(list(entra.users.values()))
 
 

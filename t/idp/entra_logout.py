@@ -5,6 +5,7 @@ import functools
 import html as markup
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import entra_error
@@ -68,10 +69,12 @@ def frontchannel_url(logout_url, sid):
     return "%s%ssid=%s" % (logout_url, "&" if "?" in logout_url else "?", sid)
 
 
-def call(url):
-    """What a browser's hidden frame does: a GET without a cookie. What came back."""
-    request = urllib.request.Request(url, headers={"Sec-Fetch-Dest": "iframe",
-                                                   "Sec-Fetch-Site": "cross-site"})
+def call(url, form=None):
+    """What a browser's hidden frame does: a GET without a cookie; or, with a form, what a provider
+    does itself. What came back."""
+    frame = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site"}
+    request = urllib.request.Request(url, headers=frame) if form is None else \
+        urllib.request.Request(url, urllib.parse.urlencode(form).encode())
     # straight there, whatever certificate a test's server has
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}),

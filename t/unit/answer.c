@@ -89,7 +89,8 @@ static void test_modes(void)
                    method, requests[i].headers[1]);
             ok((seen.answer.what == SSO_ANSWER_PASS) == !want && !seen.answer.session,
                "nobody is signed in");
-            ok(want != 401 || apr_table_get(seen.answer.headers, "WWW-Authenticate"), "a challenge");
+            ok(want != 401 || apr_table_get(seen.answer.headers, "WWW-Authenticate"),
+               "a challenge");
             ok(want != 401 || !strcmp(seen.answer.content_type, requests[i].navigates
                                       ? "text/html; charset=utf-8" : "application/json"),
                "a page for pages, JSON for scripts");

@@ -90,7 +90,7 @@ static void test_limits(void)
         { "EdxSSOTPAHint", "saml-campus", 1 }, { "EdxSSOTPAHint", "a&b", 0 },
         { "EdxSSOClaimPrefix", "OIDC_CLAIM_", 1 }, { "EdxSSOClaimPrefix", "A-B", 0 },
         { "EdxSSOClaimDelimiter", "123456789", 0 }, { "EdxSSOClaimDelimiter", "::", 1 },
-        { "EdxSSOEndpoint", "token https://a/b", 1 }, { "EdxSSOEndpoint", "userinfo https://a", 0 },
+        { "EdxSSOEndpoint", "token https://a/b", 1 }, { "EdxSSOEndpoint", "nowhere https://a", 0 },
         { "EdxSSOHTTPTimeout", "1s 60s", 1 }, { "EdxSSOHTTPTimeout", "0s 5s", 0 },
     };
     unsigned i;

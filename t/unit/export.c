@@ -32,7 +32,8 @@ static const char *lines_of(apr_pool_t *pool, const apr_table_t *table)
     for (i = 0; i < rows->nelts; i++) {
         const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
 
-        APR_ARRAY_PUSH(lines, const char *) = apr_pstrcat(pool, row->key, "=", row->val, "\n", NULL);
+        APR_ARRAY_PUSH(lines, const char *) = apr_pstrcat(pool, row->key, "=", row->val, "\n",
+                                                              NULL);
     }
     qsort(lines->elts, (size_t)lines->nelts, sizeof(const char *), by_text);
     return lines->nelts ? apr_array_pstrcat(pool, lines, '\0') : "";
@@ -47,16 +48,19 @@ static const struct {
 } exports[] = {
     { { NULL }, "",
       "EDXSSO_CLAIMS={\"preferred_username\":\"u\"}\nEDXSSO_CLAIM_preferred_username=u\n" FIXED_ENV,
-      "Edxsso-Claim-Preferred-Username=u\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-Preferred-Username=u\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOExport", "none" }, "", "", "" },
     { { "EdxSSOExport", "env" }, "",
       "EDXSSO_CLAIMS={\"preferred_username\":\"u\"}\nEDXSSO_CLAIM_preferred_username=u\n" FIXED_ENV,
       "" },
     { { "EdxSSOExport", "headers" }, "", "",
-      "Edxsso-Claim-Preferred-Username=u\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-Preferred-Username=u\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOExportClaims", "aud nothing" }, ",\"aud\":\"me\",\"email\":\"e\"",
       "EDXSSO_CLAIMS={\"aud\":\"me\"}\nEDXSSO_CLAIM_aud=me\nEDXSSO_EMAIL=e\n" FIXED_ENV,
-      "Edxsso-Claim-Aud=me\nEdxsso-Email=e\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-Aud=me\nEdxsso-Email=e\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOClaimPrefix", "OIDC_CLAIM_" }, ",\"given_name\":\"G\"",
       "EDXSSO_CLAIMS={\"preferred_username\":\"u\",\"given_name\":\"G\"}\n" FIXED_ENV
       "OIDC_CLAIM_given_name=G\nOIDC_CLAIM_preferred_username=u\n",
@@ -67,7 +71,8 @@ static const struct {
       "EDXSSO_CLAIMS={\"list\":[\"x\",\"y::\"],\"a.b\":true,\"\xc3\xa9\":\"v\"}\n"
       "EDXSSO_CLAIM__=v\nEDXSSO_CLAIM_a_b=true\nEDXSSO_CLAIM_list=x::y\\::\n" FIXED_ENV,
       "Edxsso-Claim--=v\nEdxsso-Claim-A-B=true\nEdxsso-Claim-List=x::y\\::\nEdxsso-Provider=lms\n"
-      "Edxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOExportClaims", "n" }, ",\"n\":\"a\\nb\\u0085\",\"name\":\"x\\r\\nEvil: y\\u0085\"",
       "EDXSSO_CLAIMS={\"n\":\"a\\nb\xc2\x85\"}\nEDXSSO_CLAIM_n=a b \nEDXSSO_NAME=x  Evil: y \n"
       FIXED_ENV,
@@ -75,13 +80,16 @@ static const struct {
       "Remote-User=u\n" },
     { { "EdxSSOExportClaims", "a.b a-b" }, ",\"a_b\":1,\"a-b\":2,\"a.b\":3",
       "EDXSSO_CLAIMS={\"a-b\":2,\"a.b\":3}\nEDXSSO_CLAIM_a_b=2\n" FIXED_ENV,
-      "Edxsso-Claim-A-B=2\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-A-B=2\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOExportClaims", "a.b" }, ",\"a_b\":1,\"a-b\":2,\"a.b\":3",
       "EDXSSO_CLAIMS={\"a.b\":3}\nEDXSSO_CLAIM_a_b=3\n" FIXED_ENV,
-      "Edxsso-Claim-A-B=3\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-A-B=3\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
     { { "EdxSSOExportClaims", "a.b a_b a-b" }, ",\"a_b\":1,\"a-b\":2,\"a.b\":3",
       "EDXSSO_CLAIMS={\"a_b\":1,\"a-b\":2,\"a.b\":3}\nEDXSSO_CLAIM_a_b=1\n" FIXED_ENV,
-      "Edxsso-Claim-A-B=1\nEdxsso-Provider=lms\nEdxsso-Username=u\nRemote-User=u\n" },
+      "Edxsso-Claim-A-B=1\nEdxsso-Provider=lms\nEdxsso-Username=u\n"
+      "Remote-User=u\n" },
 };
 
 static const sso_config_t *place_of(const char *const *directives)

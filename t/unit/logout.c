@@ -13,7 +13,8 @@ static browser_t signed_in(const char *provider)
     memset(memory.entries, 0, sizeof(memory.entries));
     token_gives(world_claims(!strcmp(provider, "lms") ? "" : ",\"x\":1"));
     if (strcmp(provider, "lms"))
-        token_gives("{\"exp\":1700000100,\"iat\":1700000000,\"iss\":\"https://campus.example/oauth2\","
+        token_gives("{\"exp\":1700000100,\"iat\":1700000000,\"iss\":"
+                    "\"https://campus.example/oauth2\","
                     "\"sub\":\"s\",\"preferred_username\":\"u\"}");
     browser_signs_in(0, &browser, apr_pstrcat(world_pool, "/edxsso/login?provider=", provider,
                                               NULL));

@@ -4,11 +4,12 @@
 
 /*
  * Files of certificates and keys, good ones and others, made by OpenSSL alone, in a folder that
- * goes when the program ends. Included once per test program.
+ * goes with pair_stop(). Included once per test program, which has called forge_start().
  */
 
 #include "forge.h"
 
+#include <apr_file_info.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -93,7 +94,6 @@ static inline void pair_start(void)
 {
     static char name[] = "/tmp/edxsso-pair.XXXXXX";
 
-    forge_start();
     FORGE_MUST(mkdtemp(name) != NULL);
     pair_folder = name;
 }

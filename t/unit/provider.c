@@ -30,8 +30,10 @@ static const struct {
     const char *message;
 } refused[] = {
     { "EdxSSOClientID id\nEdxSSOClientSecret s\n" KEYS, 40, "EdxSSOURLRoot is missing: the LMS's" },
-    { "EdxSSOURLRoot https://a\nEdxSSOClientSecret s\n" KEYS, 40, "EdxSSOClientID is missing: the" },
-    { "EdxSSOURLRoot https://a\nEdxSSOClientID id\n" KEYS, 41, "EdxSSOClientSecret is missing: the" },
+    { "EdxSSOURLRoot https://a\nEdxSSOClientSecret s\n" KEYS, 40,
+      "EdxSSOClientID is missing: the" },
+    { "EdxSSOURLRoot https://a\nEdxSSOClientID id\n" KEYS, 41,
+      "EdxSSOClientSecret is missing: the" },
     { BASE, 49, "nothing says how to check the LMS's tokens: give its public keys by EdxSSOJWKS" },
     { BASE "EdxSSOJWKS nonsense\n", 45, "EdxSSOJWKS: 'nonsense' is none of file:/path" },
     { BASE "EdxSSOJWKS file:relative\n", 45, "EdxSSOJWKS: 'file:relative' is none of" },
@@ -43,7 +45,8 @@ static const struct {
     { BASE "EdxSSOJWSHMACKey short\n", 0, "EdxSSOJWSHMACKey: " },
     { BASE KEYS "EdxSSOEndpoint token nonsense\n", 46, "EdxSSOEndpoint token: 'nonsense' is not" },
     { "EdxSSOURLRoot http://lms:8000\nEdxSSOClientID i\nEdxSSOClientSecret s\n"
-      "EdxSSOTrustTokenEndpoint on\n", 48, "EdxSSOTrustTokenEndpoint on: the token endpoint http:" },
+      "EdxSSOTrustTokenEndpoint on\n", 48,
+      "EdxSSOTrustTokenEndpoint on: the token endpoint http:" },
 };
 
 static void test_refused(void)
@@ -99,7 +102,8 @@ static void test_endpoints(void)
           "https://lms.example/oauth2/access_token", "https://lms.example/logout",
           "https://lms.example/oauth2", "https://meta.example/x" },
         { BASE KEYS "EdxSSODiscovery OFF\nEdxSSOIssuer https://iss.example/a https://b\n"
-          "EdxSSOEndpoint Token https://t.example/t\nEdxSSOEndpoint end_session https://e.example\n",
+          "EdxSSOEndpoint Token https://t.example/t\n"
+          "EdxSSOEndpoint end_session https://e.example\n",
           "https://lms.example/oauth2/authorize", "https://t.example/t", "https://e.example",
           "https://iss.example/a", NULL },
     };
@@ -134,7 +138,8 @@ static void test_precedence(void)
     world_set(server, "EdxSSOScope", "profile", "EdxSSOClientID", "server", "EdxSSOClockSkew", "5s",
               NULL);
     provider = make(BASE KEYS "EdxSSOClockSkew 7s\n");
-    is(apr_array_pstrcat(world_pool, provider->config->scope, ' '), "profile", "server over preset");
+    is(apr_array_pstrcat(world_pool, provider->config->scope, ' '), "profile",
+       "server over preset");
     is(provider->config->client_id, "id", "section over server");
     is_int(provider->config->clock_skew, apr_time_from_sec(7), "section over server");
     is(make("EdxSSOURLRoot https://a\nEdxSSOClientSecret s\n" KEYS)->config->client_id, "server",

@@ -31,7 +31,8 @@ static const struct {
     int number;
     const char *user, *username, *user_id;
 } built[] = {
-    { NULL, NULL, "{\"sub\":\"s\",\"preferred_username\":\"u\",\"user_id\":42}", 0, "u", "u", "42" },
+    { NULL, NULL, "{\"sub\":\"s\",\"preferred_username\":\"u\",\"user_id\":42}", 0,
+      "u", "u", "42" },
     { NULL, NULL, "{\"sub\":\"s\",\"preferred_username\":\"u\"}", 0, "u", "u", "s" },
     { NULL, NULL, "{\"preferred_username\":\"u\"}", 0, "u", "u", NULL },
     { NULL, NULL, "{\"sub\":\"s\"}", 602, NULL, NULL, NULL },
@@ -43,8 +44,8 @@ static const struct {
     { NULL, NULL, "{\"preferred_username\":\"a\\tb\"}", 603, NULL, NULL, NULL },
     { NULL, NULL, "{\"preferred_username\":\"a\\u007f\"}", 603, NULL, NULL, NULL },
     { NULL, NULL, "{\"preferred_username\":\"\\u0085\"}", 603, NULL, NULL, NULL },
-    { NULL, NULL, "{\"preferred_username\":\"M\\u00fcller \\u20ac\"}", 0, "M\xc3\xbcller \xe2\x82\xac",
-      "M\xc3\xbcller \xe2\x82\xac", NULL },
+    { NULL, NULL, "{\"preferred_username\":\"M\\u00fcller \\u20ac\"}", 0,
+      "M\xc3\xbcller \xe2\x82\xac", "M\xc3\xbcller \xe2\x82\xac", NULL },
     { "EdxSSORemoteUser", "user_id", "{\"user_id\":-9223372036854775808}", 0,
       "-9223372036854775808", NULL, "-9223372036854775808" },
     { "EdxSSORemoteUser", "email", "{\"preferred_username\":\"u\"}", 602, NULL, NULL, NULL },
@@ -154,8 +155,10 @@ static void test_strangers(void)
 {
     static const char *const ids[] = {
         "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\xff\xff",
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "../../../../../../../../../../../../../../x"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "../../../../../../../../../../../../../../x"
     };
     const char *id = begin(world_ctx(0), world_claims(""));
     sso_site_t *here = world_site, *other = world_empty_site("other:443",

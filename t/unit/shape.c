@@ -129,7 +129,8 @@ static const struct {
       "secret: takes at most 2 secrets; quote an exec: command with its arguments" },
     { "secret", { "env:EDXSSO_NOT_THERE" }, NULL, NULL },
     { "table", { "Token", "x" }, "Token x", NULL },
-    { "table", { "tokn", "x" }, NULL, "table: 'tokn' is not token or jwks (did you mean 'token'?)" },
+    { "table", { "tokn", "x" }, NULL,
+      "table: 'tokn' is not token or jwks (did you mean 'token'?)" },
     { "table", { "token", "" }, NULL, "table: an empty word is not allowed" },
     { "table", { "token" }, NULL, "table: takes 2 words, not 1" },
     { "words", { "a", "b" }, "a b", NULL },
@@ -234,7 +235,8 @@ static void test_json(void)
         const char *json;
         int number;
     } loads[] = {
-        { "{\"text\":\"anything goes\",\"any\":[\"x\",1,null,\"y\"],\"number\":-5,\"more\":{}}", 0 },
+        { "{\"text\":\"anything goes\",\"any\":[\"x\",1,null,\"y\"],"
+          "\"number\":-5,\"more\":{}}", 0 },
         { "{\"text\":null}", 0 },
         { "{\"choice\":\"nothing loads this\"}", 0 },
         { "{\"text\":1}", 24 },

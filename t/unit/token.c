@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens: what is judged of them, what an answer of the token endpoint is worth, which keys count. */
+/* Tokens: what is judged of them, what the token endpoint's answer is worth, which keys count. */
 #include "world.h"
 
 #include "sso_metadata.h"
@@ -90,7 +90,8 @@ static const struct {
     { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":\"60\"}", 0, 60 },
     { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":-1795195379.123}", 0, 0 },
     { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":1e99}", 0, 0 },
-    { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":9223372036854775807}", 0, 0 },
+    { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":9223372036854775807}", 0,
+      0 },
     { 200, "application/json", "{\"access_token\":\"at\",\"expires_in\":{}}", 0, 0 },
     { 200, "application/json;x", "{\"access_token\":\"at\"}", 0, 0 },
     { 200, "application/problem+json", "{\"access_token\":\"at\"}", 0, 0 },
@@ -100,7 +101,8 @@ static const struct {
     { 200, "application/json", "{\"access_token\":null}", 404, 0 },
     { 200, "application/json", "\"at\"", 403, 0 },
     { 200, "text/plain", "access_token=at", 402, 0 },
-    { 400, "application/json", "{\"error\":\"invalid_grant\",\"error_description\":\"x\\ny\"}", 401, 0 },
+    { 400, "application/json", "{\"error\":\"invalid_grant\",\"error_description\":\"x\\ny\"}",
+      401, 0 },
     { 400, "application/json", "{\"error\":5}", 402, 0 },
     { 400, "application/json", "not JSON", 402, 0 },
     { 200, "application/json", "{\"error\":null,\"access_token\":\"at\"}", 402, 0 },
@@ -230,7 +232,8 @@ static void test_static_keys(void)
 {
     const char *set = apr_pstrcat(world_pool, "{\"keys\":[", forge_jwk(ours, ""), "]}", NULL);
     sso_provider_t *keys = provider_with("EdxSSOJWKS", set, NULL);
-    sso_provider_t *trust = provider_with("EdxSSOJWKS", set, "EdxSSOTrustTokenEndpoint", "on", NULL);
+    sso_provider_t *trust = provider_with("EdxSSOJWKS", set, "EdxSSOTrustTokenEndpoint", "on",
+                                          NULL);
     sso_provider_t *only = provider_with("EdxSSOTrustTokenEndpoint", "on", NULL);
     sso_provider_t *mac = provider_with("EdxSSOJWKS", set, "EdxSSOJWSHMACKey", WORLD_MAC, NULL);
     sso_provider_t *narrow = provider_with("EdxSSOJWKS", set, "EdxSSOJWSHMACKey", WORLD_MAC,

@@ -73,7 +73,8 @@ sub _text {
     my $dir = $self->{dir};
     my $text = "ServerRoot $dir\nServerName localhost:$self->{port}\n"
         . ($self->{listen} // "Listen 127.0.0.1:$self->{port}\n")
-        . "PidFile $dir/httpd.pid\nErrorLog $dir/logs/error_log\nLogLevel info auth_edxsso:trace8\n"
+        . "PidFile $dir/httpd.pid\nErrorLog $dir/logs/error_log\nLogLevel info"
+        . ($self->{without_module} ? "\n" : " auth_edxsso:trace8\n")
         . "DefaultRuntimeDir $dir/logs\nDocumentRoot $dir/htdocs\n"
         . load_lines("mpm_$self->{mpm}", @BASE_MODULES, @{ $self->{modules} })
         . ($self->{without_module} ? '' : 'LoadModule auth_edxsso_module ' . module_so() . "\nEdxSSOStateDir $dir/state\n")

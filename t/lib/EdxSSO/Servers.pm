@@ -17,6 +17,7 @@ our @SERVERS = (
     [LMS_ROOT   => 't/idp/lms.py', '--write-jwks', 't/logs/lms-jwks.json', '--write-hs-secret', 't/logs/lms-hs-secret'],
     [LMS2_ROOT  => 't/idp/lms.py', '--public-port', '0', '--write-jwks', 't/logs/lms2-jwks.json'],
     [ENTRA_ROOT => 't/idp/entra.py'],
+    [SOCIAL_ROOT => 't/idp/social.py', '--write-apple-secret', 't/logs/apple-secret'],
     [ECHO_ROOT  => 't/lib/echo.py'],
 );
 
@@ -37,6 +38,7 @@ sub start_all {
         (my $for_browsers = $variable) =~ s/_ROOT$/_PUBLIC/;
         $ENV{$for_browsers} = $public // $ENV{$variable};
     }
+    $ENV{GRAPH_ROOT} = $ENV{ENTRA_PUBLIC}; # what the stand-in Entra prints second
     # LMS_FILES/lms-jwks.json: its public keys; LMS_FILES/lms-hs-secret: the key of its HS256 tokens
     $ENV{LMS_FILES} = Cwd::abs_path($self->{logs});
     $ENV{LMS_JWKS} = _text("$self->{logs}/lms-jwks.json"); # for EdxSSOJWKS with the keys themselves

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+# Provider metadata and keys: fetched once for all, kept over restarts, ahead of their time, served past
+# it while the provider is down; new keys at once, unknown ones no more often than allowed.
+use strict;
+use warnings;
+use JSON::PP ();
+use Time::HiRes ();
+use EdxSSO::Test;
+use EdxSSO::Httpd;
+use EdxSSO::Servers;
+use EdxSSO::SignIn;
+use EdxSSO::Site;
+
+my $METADATA = '/oauth2/.well-known/openid-configuration';
+my $KEYS = '/oauth2/jwks.json';
+my @LMS = ('/usr/bin/python3', 't/idp/lms.py');
+
+my $servers = EdxSSO::Servers->new;
+my $root = $servers->start(@LMS);
+lms_root($root);
+
+sub fresh_lms {
+    lms_reset();
+    lms(config => { legacy_discovery => JSON::PP::true() });
+    return;
+}
+
+sub documents_site {
+    my ($provider, %option) = @_;
+    return site(root => $root, provider => "EdxSSODiscovery on\n$provider", %option);
+}
+
+# httpd without what fetches ahead: only requests fetch
+my %NO_WATCHDOG = (server => "EdxSSOHTTPTimeout 1s 2s\n");
+sub without_watchdog {
+    my ($httpd) = @_;
+    my $file = $httpd->dir . '/httpd.conf';
+    open my $in, '<', $file or die "$!\n";
+    my $text = do { local $/; <$in> };
+    $text =~ s/^LoadModule watchdog_module.*\n//m;
+    open my $out, '>', $file or die "$!\n";
+    print {$out} $text;
+    close $out;
+    return $httpd;
+}
+
+sub fetched { return join ' and ', map { lms_calls($_) } $METADATA, $KEYS }
+sub down { lms(answer => { endpoint => $_, wire => 'reset', count => 0 }) for $METADATA, $KEYS; return }
+
+# As many at once: each is ready at the redirect back to us, then all go on together.
+sub at_barrier {
+    my ($httpd, $count) = @_;
+    pipe(my $gate, my $open) or die "pipe: $!\n";
+    pipe(my $told, my $tell) or die "pipe: $!\n";
+    my $dir = File::Temp::tempdir(CLEANUP => 1);
+    my @pids = map {
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            close $open;
+            my $browser = EdxSSO::Browser->new(base => $httpd->url);
+            my $callback = to_callback($browser, '/app/index.txt');
+            syswrite $tell, 'x';
+            sysread $gate, my $byte, 1; # until the parent closes it
+            my $answer = $browser->follow($browser->get($callback->location // '/app/index.txt'));
+            require POSIX;
+            POSIX::_exit($answer->status == 200 ? 0 : 1);
+        }
+        $pid;
+    } 1 .. $count;
+    my $ready = 0;
+    while ($ready < $count) { $ready += sysread($told, my $bytes, $count) || last }
+    close $open;
+    my $fine = 0;
+    for my $pid (@pids) { waitpid $pid, 0; $fine++ unless $? }
+    return $fine;
+}
+
+# ---- a cold cache
+
+{
+    fresh_lms();
+    my $count = slow() ? 100 : 40;
+    # the redirects need the metadata, the callbacks the keys
+    my $httpd = without_watchdog(documents_site('', more => "MaxRequestWorkers 64\n"))->start;
+    lms(answer => { endpoint => $_, delay => 0.5, count => 1 }) for $METADATA, $KEYS;
+    is(at_barrier($httpd, $count), $count, "$count sign-ins meet a cold cache: all succeed");
+    is(fetched(), '1 and 1', 'metadata and keys were fetched once');
+
+    my $load = EdxSSO::Load->start(port => $httpd->port, path => '/app/index.txt', clients => 8, pause => 0, most => 125,
+        expect => 302);
+    select undef, undef, undef, 1;
+    my $seen = $load->stop;
+    is($seen->{status}{302}, 1000, '1,000 redirects to sign in') or diag(EdxSSO::Load::summary($seen));
+    is(fetched(), '1 and 1', 'fetch nothing');
+
+    $httpd->graceful;
+    ok(sign_in($httpd), 'after a graceful restart');
+    $httpd->stop;
+    $httpd->start;
+    ok(sign_in($httpd), 'after stop and start');
+    is(fetched(), '1 and 1', 'documents are those that were kept');
+    $httpd->stop;
+
+    my $together = without_watchdog(documents_site(''))->start;
+    my $before = fetched();
+    $load = EdxSSO::Load->start(port => $together->port, path => '/app/index.txt', clients => 10, pause => 0, most => 100,
+        expect => 302);
+    ok(sign_in($together), 'another httpd, 1,000 requests from the very first on');
+    $seen = $load->stop;
+    is($before, '1 and 1', 'nothing was fetched before');
+    is(fetched(), '2 and 2', 'they caused one request for metadata and one for keys');
+    is(join(' ', keys %{ $seen->{status} }), 302, 'and none of them failed') or diag(EdxSSO::Load::summary($seen));
+}
+
+# ---- ahead of their time, without any request
+
+{
+    fresh_lms();
+    my $httpd = documents_site("EdxSSOProviderConfigurationCacheTTL 3s\nEdxSSOJWKSCacheTTL 3s\n")->start;
+    ok($httpd->wait_until(sub { lms_calls($METADATA) >= 2 && lms_calls($KEYS) >= 2 }), 'fetched, and again, without any request');
+    lms('forget', {});
+    my $began = Time::HiRes::time();
+    select undef, undef, undef, 0.1 while Time::HiRes::time() - $began < 6;
+    cmp_ok(lms_calls($_), '<=', 4, "$_: not more often than its time asks for, by one process of all") for $METADATA, $KEYS;
+    ok(sign_in($httpd), 'a sign-in');
+}
+
+# ---- past their time
+
+{
+    fresh_lms();
+    my $httpd = without_watchdog(documents_site("EdxSSOProviderConfigurationCacheTTL 1s\nEdxSSOJWKSCacheTTL 1s\n"
+        . "EdxSSOStaleIfError 6s\n", %NO_WATCHDOG))->start;
+    ok(sign_in($httpd), 'signed in');
+    my $since = Time::HiRes::time();
+    down();
+    my $stale = 0;
+    while (Time::HiRes::time() - $since < 4.5) {
+        $stale++ if sign_in($httpd);
+        select undef, undef, undef, 0.5;
+    }
+    cmp_ok($stale, '>=', 5, 'the provider is down: old documents serve');
+    like($httpd->log_text, qr/SSO0355: .*the copy at hand serves for another \d s/, 'the log says for how long');
+    my $answer;
+    ok($httpd->wait_until(sub {
+        my $browser = EdxSSO::Browser->new(base => $httpd->url);
+        $answer = $browser->follow($browser->get('/app/index.txt'));
+        return $answer->status == 503;
+    }), 'until EdxSSOStaleIfError is over: 503');
+    cmp_ok(Time::HiRes::time() - $since, '>', 6, 'not earlier');
+    is($answer->header('Retry-After'), 5, 'with Retry-After');
+    fresh_lms();
+    $since = Time::HiRes::time();
+    ok($httpd->wait_until(sub { sign_in($httpd) }), 'the provider is back: signed in');
+    cmp_ok(Time::HiRes::time() - $since, '<', 7, sprintf 'soon (%.1f s)', Time::HiRes::time() - $since);
+    like($httpd->log_text, qr/SSO0354: .*can be had again/, 'the log says that it is back');
+}
+
+# ---- keys: new ones, unknown ones
+
+{
+    fresh_lms();
+    my $httpd = documents_site("EdxSSOJWKSMinRefresh 3s\n")->start;
+    ok(sign_in($httpd), 'signed in');
+    is(lms_calls($KEYS), 1, 'with the keys fetched once');
+    lms(rotate => { keep => 0 });
+    ok(sign_in($httpd), 'a new key: signed in at once');
+    is(lms_calls($KEYS), 2, 'with one more request');
+
+    # tokens of keys that nobody has
+    my ($count, $span, $began) = (0, 0, Time::HiRes::time());
+    my %status;
+    while ($span < 4) {
+        lms(fault => { key => 'foreign', kid => 'wrong' });
+        my $browser = EdxSSO::Browser->new(base => $httpd->url);
+        my $callback = to_callback($browser, '/app/index.txt');
+        $status{ $browser->get($callback->location)->status }++;
+        $count++;
+        $span = Time::HiRes::time() - $began;
+        select undef, undef, undef, 0.02;
+    }
+    is(join(' ', keys %status), 400, "$count tokens of keys that nobody has: 400");
+    my $more = lms_calls($KEYS) - 2;
+    cmp_ok($more, '>=', 1, 'they made us look');
+    cmp_ok($more, '<=', 1 + $span / 3, sprintf 'no more often than allowed (%d times in %.1f s)', $more, $span);
+    lms(rotate => { keep => 0 });
+    $began = Time::HiRes::time();
+    ok($httpd->wait_until(sub { sign_in($httpd) }), 'a real change after them: signed in');
+    cmp_ok(Time::HiRes::time() - $began, '<', 4.5, 'when the window is over at the latest');
+}
+
+# ---- nobody there at the start
+
+{
+    my $port = EdxSSO::Httpd::free_port();
+    my $httpd = documents_site('', root => "http://127.0.0.1:$port")->start;
+    my $browser = EdxSSO::Browser->new(base => $httpd->url);
+    is($browser->get('/open/index.txt')->status, 200, 'httpd starts without any provider');
+    my $began = Time::HiRes::time();
+    my $answer = $browser->get('/app/index.txt');
+    is($answer->status, 503, 'a first sign-in: 503');
+    is($answer->header('Retry-After'), 5, 'with Retry-After');
+    cmp_ok(Time::HiRes::time() - $began, '<', 0.5, 'at once');
+    my $servers2 = EdxSSO::Servers->new;
+    lms_root($servers2->start(@LMS, '--port', $port));
+    fresh_lms();
+    $began = Time::HiRes::time();
+    ok($httpd->wait_until(sub { sign_in($httpd) }), 'the provider is there: signed in');
+    cmp_ok(Time::HiRes::time() - $began, '<', 6.5, sprintf 'soon (%.1f s)', Time::HiRes::time() - $began);
+}
+
+done_testing();

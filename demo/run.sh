@@ -134,6 +134,7 @@ write_config()
 fill()
 {
     sed -e "s|@PORT@|$port|g" -e "s|@LMS_PORT@|$lms_port|g" -e "s|@CAMPUS_PORT@|$campus_port|g" \
+        -e "s|@ENTRA_PORT@|$entra_port|g" -e "s|@GRAPH_PORT@|$graph_port|g" \
         -e "s|@DIR@|$dir|g" -e "s|@MODULE@|$dir/mod_auth_edxsso.so|g"
 }
 
@@ -166,6 +167,11 @@ start lms "$python" "$top/t/idp/lms.py" --write-jwks "$dir/lms-jwks.json" \
     --ida-logout "$own/edxsso/logout"
 wait_for "$started" "$dir/lms.out" '^lms ready' || fail "the stand-in LMS did not start"
 lms_port=$(port_in "$dir/lms.out")
+(umask 077 && printf 's3cr~et.of_edx-1\n' >"$dir/entra.secret") || exit 1
+start entra "$python" "$top/t/idp/entra.py" --default-user adele
+wait_for "$started" "$dir/entra.out" '^entra ready' || fail "the stand-in Entra did not start"
+entra_port=$(sed -n 's|^entra ready http://127\.0\.0\.1:\([0-9][0-9]*\) .*|\1|p' "$dir/entra.out")
+graph_port=$(sed -n 's|.*graph http://127\.0\.0\.1:\([0-9][0-9]*\).*|\1|p' "$dir/entra.out")
 start campus "$python" -B "$demo/apps/campus.py"
 wait_for "$started" "$dir/campus.out" '^campus ready' || fail "the campus app did not start"
 campus_port=$(port_in "$dir/campus.out")
@@ -178,8 +184,14 @@ wait_for "$server" "$dir/error_log" 'resuming normal operations' || {
     fail "httpd did not start on port $port"
 }
 
-"$python" -B "$demo/signin.py" --user "$user" "$own/studio?plain" "$own/campus/?plain" </dev/null ||
-    fail "the sign-in did not work"
+say ""
+say "Signing in through the LMS:"
+"$python" -B "$demo/signin.py" --user "$user" --provider lms "$own/studio?plain" \
+    "$own/campus/?plain" </dev/null || fail "the sign-in through the LMS did not work"
+say ""
+say "Signing in through Entra:"
+"$python" -B "$demo/signin.py" --user adele@contoso.com --provider entra "$own/studio?plain" \
+    "$own/campus/?plain" </dev/null || fail "the sign-in through Entra did not work"
 [ -z "${DEMO_ONCE:-}" ] || exit 0
 
 say ""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small browser that signs in through the stand-in LMS and shows what the apps behind httpd saw.
 
-  signin.py --user jsmith http://127.0.0.1:8080/studio?plain ...
+  signin.py --user jsmith --provider lms http://127.0.0.1:8080/studio?plain ...
 
 Follows redirects, keeps cookies, and at the LMS's login page says who it is (?auto=). Ends with 1
 if a page is not there or does not name the user. Shows no query strings: codes and states are in
@@ -34,8 +34,8 @@ class Browser:
             ("User-Agent", "demo browser"), ("Accept", "text/html,*/*;q=0.8"),
             ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
 
-    def get(self, url):
-        """(status, text) at the end of the redirects."""
+    def get(self, url, provider=None):
+        """(status, text) at the end of the redirects; a provider is chosen as its button does."""
         for _ in range(HOPS):
             reply = self._ask(url)
             place = urllib.parse.urlsplit(url)
@@ -44,6 +44,8 @@ class Browser:
             if reply.status not in (301, 302, 303, 307, 308) or not location:
                 return reply.status, reply.read().decode("utf-8", "replace")
             url = urllib.parse.urljoin(url, location)
+            if provider and urllib.parse.urlsplit(url).path.endswith("/login") and "provider=" not in url:
+                url += "&provider=" + urllib.parse.quote(provider)
             if urllib.parse.urlsplit(url).path == "/login":
                 url += "&auto=" + urllib.parse.quote(self.user)
         return 0, "more than %d redirects" % HOPS
@@ -58,17 +60,18 @@ class Browser:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--user", default="jsmith")
+    parser.add_argument("--provider", help="choose this one on the sign-in page")
     parser.add_argument("urls", nargs="+")
     args = parser.parse_args()
     browser, good = Browser(args.user), True
     for url in args.urls:
         print("\n%s" % url)
         try:
-            status, text = browser.get(url)
+            status, text = browser.get(url, args.provider)
         except OSError as error:
             status, text = 0, str(error)
         print("\n" + "".join("    %s\n" % line for line in text.splitlines()))
-        names = ("REMOTE_USER=" + args.user, "Remote-User: " + args.user)
+        names = ("EDXSSO_USERNAME=" + args.user, "Edxsso-Username: " + args.user)
         if status != 200 or not any(name in text.splitlines() for name in names):
             print("    (not what was expected: status %s)" % status, file=sys.stderr)
             good = False

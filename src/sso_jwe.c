@@ -16,9 +16,9 @@
 #include <openssl/rand.h>
 #include <string.h>
 
-#define SEGMENTS    5
-#define WRAP_EXTRA  8 /* what a wrapped key is longer than the key, RFC 3394 */
-#define BLOCK_BYTES 16
+#define SEGMENTS        5
+#define WRAP_EXTRA      8 /* what a wrapped key is longer than the key, RFC 3394 */
+#define BLOCK_BYTES     16
 #define POINT_BYTES_MAX (1 + 2 * 66)
 
 enum { HEADER, ENCRYPTED_KEY, IV, CIPHERTEXT, TAG };
@@ -313,8 +313,8 @@ static sso_rc_e try_keys(sso_ctx_t *ctx, const char *what, const sso_jwe_t *jwe,
                         "%s%s%s with kid '%.64s'", what, keys->count, jwe->alg->name,
                         jwe->curve ? " on " : "", jwe->curve ? jwe->curve->crv : "",
                         jwe->kid ? jwe->kid : "");
-    return sso_fail(ctx, SSO_DENIED, 199, "%s: it cannot be decrypted: it was altered, or encrypted "
-                    "for a key that EdxSSODecryptionKey does not have (%d of %d tried)", what,
+    return sso_fail(ctx, SSO_DENIED, 199, "%s: it cannot be decrypted: it was altered, or "
+                    "encrypted for a key that EdxSSODecryptionKey does not have (%d of %d tried)", what,
                     tried, keys->count);
 }
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BYTES_16 "AAAAAAAAAAAAAAAAAAAAAA"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static EVP_PKEY *load(const char *pem)
@@ -45,10 +47,9 @@ static const sso_jwe_keys_t *keys(void)
 static const char *with_header(apr_pool_t *pool, const char *header, apr_size_t length)
 {
     static const char *const rests[] = {
-        "..AAAAAAAAAAAAAAAA.QUFB.AAAAAAAAAAAAAAAAAAAAAA",                   /* A128GCM */
-        "..AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA", /* HS256 */
-        ".AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAA.QUFB"
-        ".AAAAAAAAAAAAAAAAAAAAAA", /* KW */
+        "..AAAAAAAAAAAAAAAA.QUFB." BYTES_16,                              /* A128GCM */
+        ".." BYTES_16 "." BYTES_16 "." BYTES_16,                          /* A128CBC-HS256 */
+        "." BYTES_16 "AAAAAAAAAA.AAAAAAAAAAAAAAAA.QUFB." BYTES_16,        /* A128KW, A128GCM */
     };
 
     return apr_pstrcat(pool, sso_b64url_encode(pool, header, length), rests[length % 3], NULL);

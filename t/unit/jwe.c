@@ -285,6 +285,7 @@ static void test_rsa(void)
         { RSA_PKCS1_PADDING, NULL, 16, 199, "RSA-OAEP", "PKCS #1 v1.5 padding" },
         { RSA_NO_PADDING, NULL, 256, 199, "RSA-OAEP", "no padding" },
     };
+    const char *plain_header = "{\"alg\":\"RSA-OAEP\",\"enc\":\"A128GCM\"}";
     BIO *bio = BIO_new_mem_buf(rsa_pem, -1);
     EVP_PKEY *key = forge_keep(PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL));
     unsigned char cek[256] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
@@ -305,11 +306,9 @@ static void test_rsa(void)
         message = cases[i].number ? got_text : NULL;
     }
     forge_wrap_rsa(forge_rsa(2048), RSA_PKCS1_OAEP_PADDING, "SHA1", cek, 16, &wrapped);
-    is_int(try_it(forge_encrypt(cek, "{\"alg\":\"RSA-OAEP\",\"enc\":\"A128GCM\"}", &wrapped, "a.b.c",
-                                5)), 199, "RSA: for another's key");
+    is_int(try_it(forge_encrypt(cek, plain_header, &wrapped, "a.b.c", 5)), 199, "RSA: for another's key");
     forge_wrap_rsa(forge_rsa(3072), RSA_PKCS1_OAEP_PADDING, "SHA1", cek, 16, &wrapped);
-    is_int(try_it(forge_encrypt(cek, "{\"alg\":\"RSA-OAEP\",\"enc\":\"A128GCM\"}", &wrapped, "a.b.c",
-                                5)), 198, "RSA: for another's, longer key");
+    is_int(try_it(forge_encrypt(cek, plain_header, &wrapped, "a.b.c", 5)), 198, "RSA: for another's, longer key");
 }
 
 static void test_inside(void)

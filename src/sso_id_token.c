@@ -5,6 +5,7 @@
 #include "sso_id_token.h"
 
 #include "sso_json.h"
+#include "sso_jwe.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -102,18 +103,28 @@ static sso_rc_e check_subject(sso_ctx_t *ctx, const json_t *claims)
     return SSO_OK;
 }
 
+/* An encrypted token has a signed one inside (OpenID Connect Core 10.2). */
+static sso_rc_e decrypt(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                        const char **token)
+{
+    return sso_jwe_looks(*token) ? sso_jwe_open(ctx, provider->decryption, what, *token, token)
+                                 : SSO_OK;
+}
+
 sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
                             const sso_wanted_t *wanted, const sso_tokens_t *tokens,
                             sso_jwt_t **jwt)
 {
     sso_claim_rules_t rules = { WHAT, provider->kind->judge_issuer ? NULL : provider->issuers, NULL,
                                 provider->config->clock_skew };
+    const char *token = tokens->id_token;
     sso_jwt_t *read;
 
-    if (!tokens->id_token)
+    if (!token)
         return sso_fail(ctx, SSO_UPSTREAM, 405, "the token endpoint gave no id_token: is the scope "
                         "openid asked for (EdxSSOScope), and is this an OpenID provider?");
-    SSO_TRY(sso_token_verify(ctx, provider, WHAT, tokens->id_token, tokens->direct, &read));
+    SSO_TRY(decrypt(ctx, provider, WHAT, &token));
+    SSO_TRY(sso_token_verify(ctx, provider, WHAT, token, tokens->direct, &read));
     SSO_TRY(check_type(ctx, read));
     SSO_TRY(sso_token_judge(ctx, &rules, read->claims));
     if (provider->kind->judge_issuer)
@@ -144,11 +155,12 @@ void sso_claims_add(json_t *claims, const json_t *more)
 static sso_rc_e read_signed(sso_ctx_t *ctx, const sso_provider_t *provider,
                             const sso_reply_t *reply, json_t **said)
 {
-    const char *issuer;
+    const char *issuer, *token = reply->body;
     const json_t *aud;
     sso_jwt_t *jwt;
 
-    SSO_TRY(sso_token_verify(ctx, provider, "userinfo", reply->body, 0, &jwt));
+    SSO_TRY(decrypt(ctx, provider, "userinfo", &token));
+    SSO_TRY(sso_token_verify(ctx, provider, "userinfo", token, 0, &jwt));
     issuer = sso_json_text(jwt->claims, "iss");
     aud = json_object_get(jwt->claims, "aud");
     if (issuer && provider->issuers && !sso_list_has(provider->issuers, issuer))

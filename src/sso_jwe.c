@@ -314,8 +314,8 @@ static sso_rc_e try_keys(sso_ctx_t *ctx, const char *what, const sso_jwe_t *jwe,
                         jwe->curve ? " on " : "", jwe->curve ? jwe->curve->crv : "",
                         jwe->kid ? jwe->kid : "");
     return sso_fail(ctx, SSO_DENIED, 199, "%s: it cannot be decrypted: it was altered, or "
-                    "encrypted for a key that EdxSSODecryptionKey does not have (%d of %d tried)", what,
-                    tried, keys->count);
+                    "encrypted for a key that EdxSSODecryptionKey does not have (%d of %d tried)",
+                    what, tried, keys->count);
 }
 
 sso_rc_e sso_jwe_open(sso_ctx_t *ctx, const sso_jwe_keys_t *keys, const char *what,

@@ -119,8 +119,8 @@ static sso_rc_e load(sso_ctx_t *ctx, const char *path, const char *block, sso_jw
     BIO_free(bio);
     if (!key->pkey && asked)
         return sso_fail(ctx, SSO_MISCONFIG, 185, "decryption key %s: it has a passphrase, for "
-                        "which nobody can be asked here; write it without one (openssl pkey -in OLD -out "
-                        "NEW), readable for the user who starts httpd alone", path);
+                        "which nobody can be asked here; write it without one (openssl pkey -in "
+                        "OLD -out NEW), readable for the user who starts httpd alone", path);
     if (!key->pkey)
         return sso_fail(ctx, SSO_MISCONFIG, 186, "decryption key %s: a private key in it is "
                         "damaged, or of a type that this OpenSSL does not know", path);
@@ -168,7 +168,8 @@ static sso_rc_e load_all(sso_ctx_t *ctx, apr_pool_t *pool, const char *path, con
     }
     if (!keys->count)
         return sso_fail(ctx, SSO_MISCONFIG, 184, "decryption key %s: there is no private key in "
-                        "it; it has to be PEM, which begins with -----BEGIN PRIVATE KEY-----", path);
+                        "it; it has to be PEM, which begins with -----BEGIN PRIVATE KEY-----",
+                        path);
     return SSO_OK;
 }
 

@@ -332,6 +332,9 @@ static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
         const char *text = field->scope == SSO_SCOPE_PROVIDER
                                ? sso_field_print(pool, provider->config, field) : NULL;
 
+        if (text && field == &sso_options[SSO_OPTION_token_param])
+            text = "***"; /* may be a secret */
+
         if (text)
             printf("    %s %s\n", field->name, text);
     }

@@ -32,6 +32,7 @@ typedef struct mod_request_t {
     const char *cookies; /* as they came, ours among them */
     sso_answer_t *answer; /* once it has been asked whether it is signed in */
     int own;             /* one of the module's own URLs */
+    const char *path;    /* then: which; other modules may change r->uri */
     int judging;         /* authorization is being asked on our behalf */
 } mod_request_t;
 
@@ -63,6 +64,8 @@ int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 void mod_site_test(apr_pool_t *pconf, server_rec *s);
 int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void mod_site_child(apr_pool_t *pchild, server_rec *s);
+/** Whether some virtual host of this server has a provider, and httpd runs. */
+int mod_site_running(void);
 /** The ports of this process. @a r may be NULL, then lines go to @a s 's log. */
 const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *r);
 

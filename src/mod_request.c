@@ -133,15 +133,35 @@ static void take_cookies(request_rec *r, const sso_site_t *site)
         apr_table_unset(r->headers_in, "Cookie");
 }
 
+/*
+ * The access log and server-status show the request line: codes and states are none of theirs. The
+ * query itself stays where it is read.
+ */
+static void shorten_request_line(request_rec *r, const sso_site_t *site)
+{
+    const char *mark;
+
+    if (!r->args || !r->the_request || !sso_answer_owns(site, r->uri)
+        || !(mark = strchr(r->the_request, '?')))
+        return;
+    r->the_request = apr_pstrcat(r->pool,
+                                 apr_pstrmemdup(r->pool, r->the_request,
+                                                (apr_size_t)(mark - r->the_request)),
+                                 mark + strcspn(mark, " "), NULL);
+}
+
 int mod_request_scrub(request_rec *r)
 {
-    const sso_site_t *site = site_of(r);
+    /* in every virtual host of a server that uses the module: the app behind may be the same */
+    const sso_site_t *site = mod_site_running() ? mod_server(r->server)->site : NULL;
 
     if (!site)
         return DECLINED;
     scrub_headers(r);
     scrub_connection(r);
     take_cookies(r, site);
+    if (site_of(r))
+        shorten_request_line(r, site);
     return DECLINED;
 }
 
@@ -194,7 +214,7 @@ static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *
     request->place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
     request->method = r->method;
     request->origin = mod_origin(r, site);
-    request->path = r->uri;
+    request->path = state_of(r)->own ? state_of(r)->path : r->uri;
     request->query = r->args;
     request->target = apr_pstrcat(r->pool, first->parsed_uri.path ? first->parsed_uri.path : "/",
                                   first->parsed_uri.query ? "?" : "",
@@ -237,12 +257,13 @@ static void add_headers(request_rec *r, const sso_answer_t *answer)
 static int send_answer(request_rec *r, const sso_answer_t *answer)
 {
     apr_size_t length = answer->body_length ? answer->body_length : strlen(answer->body);
-    int rv = ap_discard_request_body(r);
+    int rv;
 
+    r->status = answer->status; /* first: a refused request gets no "100 Continue" for its body */
+    rv = ap_discard_request_body(r);
     if (rv != OK)
         return rv;
     add_headers(r, answer);
-    r->status = answer->status;
     r->no_cache = 1;
     if (answer->content_type)
         ap_set_content_type(r, answer->content_type);
@@ -261,6 +282,8 @@ int mod_request_translate(request_rec *r)
     if (!site || r->main || !sso_answer_owns(site, r->uri))
         return DECLINED;
     state_of(r)->own = 1;
+    state_of(r)->path = apr_pstrdup(r->pool, r->uri);
+    r->handler = MOD_AUTH_TYPE; /* mod_dir's FallbackResource takes what has none */
     r->filename = apr_pstrcat(r->pool, "edxsso:", r->uri, NULL);
     return OK;
 }
@@ -414,8 +437,36 @@ int mod_request_authorize(request_rec *r)
     return rv == HTTP_UNAUTHORIZED ? refuse(r, state->answer->session) : rv;
 }
 
+/*
+ * An internal redirect within one place: httpd does not authenticate again, and the headers that
+ * the first request was given have been removed as anybody's would.
+ */
+static void export_again(request_rec *r)
+{
+    const mod_request_t *before = r->prev ? ap_get_module_config(r->prev->request_config,
+                                                                 &auth_edxsso_module) : NULL;
+    const sso_site_t *site = site_of(r);
+    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    mod_request_t *state;
+
+    if (!before || !before->answer || before->answer->what != SSO_ANSWER_PASS || !site)
+        return;
+    state = state_of(r);
+    if (state->answer)
+        return;
+    state->answer = before->answer;
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    ctx.ports = mod_site_ports(r->pool, r->server, r);
+    if (before->answer->session)
+        sso_export(&ctx, before->answer->session,
+                   ap_get_module_config(r->per_dir_config, &auth_edxsso_module), r->subprocess_env,
+                   r->headers_in);
+}
+
 int mod_request_fixup(request_rec *r)
 {
+    if (r->prev && is_place(r))
+        export_again(r);
     const request_rec *before;
 
     if (r->user && !*r->user && is_place(r))

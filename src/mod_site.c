@@ -76,6 +76,11 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
     return ports;
 }
 
+int mod_site_running(void)
+{
+    return running.store != NULL;
+}
+
 static sso_ctx_t context(apr_pool_t *pool, server_rec *s)
 {
     sso_ctx_t ctx = { .pool = pool, .now = apr_time_now(), .ports = mod_site_ports(pool, s, NULL) };
@@ -96,7 +101,9 @@ static int report(sso_ctx_t *ctx, server_rec *s)
 
 static const char *realm_of(apr_pool_t *pool, const server_rec *s)
 {
-    return apr_psprintf(pool, "%s:%d", s->server_hostname ? s->server_hostname : "", s->port);
+    int port = s->port ? s->port : s->is_virtual && s->addrs ? s->addrs->host_port : 0;
+
+    return apr_psprintf(pool, "%s:%d", s->server_hostname ? s->server_hostname : "", port);
 }
 
 static const char *without_slash(apr_pool_t *pool, const char *path)
@@ -125,6 +132,37 @@ static int check_callbacks(sso_ctx_t *ctx, server_rec *s, const sso_site_t *site
             wrong += report(ctx, s);
         }
     return wrong;
+}
+
+/* The secrets of a server: as configured, else the one that is made once and kept. */
+static sso_rc_e secrets_of(sso_ctx_t *ctx, const sso_config_t *config, const char *dir,
+                           apr_array_header_t **secrets)
+{
+    apr_array_header_t *list = apr_array_make(ctx->pool, 4, sizeof(sso_bytes_t));
+    int i;
+
+    if (!config->secret)
+        SSO_TRY(sso_secret_keep(ctx, apr_pstrcat(ctx->pool, dir, "/secret", NULL),
+                                &APR_ARRAY_PUSH(list, sso_bytes_t)));
+    for (i = 0; config->secret && i < config->secret->nelts; i++) {
+        const sso_secret_t *secret = &APR_ARRAY_IDX(config->secret, i, sso_secret_t);
+        sso_bytes_t *bytes = &APR_ARRAY_PUSH(list, sso_bytes_t);
+
+        bytes->data = secret->text;
+        bytes->length = secret->length;
+    }
+    *secrets = list;
+    return SSO_OK;
+}
+
+/* What the keys are derived from has to be good enough before anybody restarts with it. */
+static sso_rc_e check_secrets(sso_ctx_t *ctx, const sso_config_t *config)
+{
+    apr_array_header_t *secrets;
+    sso_keyring_t *ring;
+
+    SSO_TRY(secrets_of(ctx, config, NULL, &secrets));
+    return sso_keyring_make(ctx, ctx->pool, secrets, "check", &ring);
 }
 
 static int check_server(sso_ctx_t *ctx, server_rec *s, const sso_config_t *config)
@@ -156,6 +194,13 @@ static int check_server(sso_ctx_t *ctx, server_rec *s, const sso_config_t *confi
     }
     if (sso_store_check(ctx, config->store) != SSO_OK)
         wrong += report(ctx, s);
+    if (config->secret && check_secrets(ctx, config) != SSO_OK)
+        wrong += report(ctx, s);
+    if (config->http_ca_file && access(config->http_ca_file, R_OK) != 0) {
+        sso_fail(ctx, SSO_MISCONFIG, 68, "EdxSSOHTTPCAFile: '%s' cannot be read: %s",
+                 config->http_ca_file, strerror(errno));
+        wrong += report(ctx, s);
+    }
     return wrong;
 }
 
@@ -235,27 +280,6 @@ static sso_rc_e make_dir(sso_ctx_t *ctx, const char *dir)
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode) || (info.st_mode & 0002))
         return sso_fail(ctx, SSO_MISCONFIG, 58, "EdxSSOStateDir: '%s' is not a folder, or "
                         "everybody may write to it", dir);
-    return SSO_OK;
-}
-
-/* The secrets of a server: as configured, else the one that is made once and kept. */
-static sso_rc_e secrets_of(sso_ctx_t *ctx, const sso_config_t *config, const char *dir,
-                           apr_array_header_t **secrets)
-{
-    apr_array_header_t *list = apr_array_make(ctx->pool, 4, sizeof(sso_bytes_t));
-    int i;
-
-    if (!config->secret)
-        SSO_TRY(sso_secret_keep(ctx, apr_pstrcat(ctx->pool, dir, "/secret", NULL),
-                                &APR_ARRAY_PUSH(list, sso_bytes_t)));
-    for (i = 0; config->secret && i < config->secret->nelts; i++) {
-        const sso_secret_t *secret = &APR_ARRAY_IDX(config->secret, i, sso_secret_t);
-        sso_bytes_t *bytes = &APR_ARRAY_PUSH(list, sso_bytes_t);
-
-        bytes->data = secret->text;
-        bytes->length = secret->length;
-    }
-    *secrets = list;
     return SSO_OK;
 }
 

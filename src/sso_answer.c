@@ -271,6 +271,8 @@ static const endpoint_t *find_endpoint(const sso_request_t *request, const char 
         *rest = path;
         return &endpoints[1];
     }
+    if (!under(path, request->site->path))
+        return NULL;
     path += strlen(request->site->path);
     for (i = 0; *path == '/' && i < SSO_COUNT(endpoints); i++) {
         apr_size_t length = strlen(endpoints[i].name);

@@ -76,6 +76,7 @@ static const struct {
     { 450, 499, &not_checked },
     { 500, 509, &bad_link },
     { 510, 510, &loop },
+    { 515, 515, &start_again },
     { 550, 559, &start_again },
     { 560, 560, &refused },
     { 561, 561, &not_usable },

@@ -58,6 +58,9 @@ sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
 /** Count a finished sign-in in the browser's cookie, so that a loop is noticed. */
 void sso_login_count(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
 
+/** Forget the count: whoever signed out on purpose may sign in as often as they like. */
+void sso_login_uncount(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
 /** A link that starts a sign-in again. */
 const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
                            const char *next);

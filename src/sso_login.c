@@ -21,6 +21,7 @@
 #define NEXT_MAX       4096
 #define STATE_MAX      8192
 #define LOOP_COUNT     5
+#define CLOCK_SEC      60 /* that hosts of one site may differ by */
 #define LOOP_SEC       60
 
 /* What the login cookie says: BINDING[.COUNT.SINCE] */
@@ -84,6 +85,17 @@ void sso_login_count(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t 
     write_browser(ctx, request, &browser, answer);
 }
 
+void sso_login_uncount(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    if (!browser.binding || !browser.count)
+        return;
+    browser.count = 0;
+    write_browser(ctx, request, &browser, answer);
+}
+
 const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
                            const char *next)
 {
@@ -130,7 +142,7 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
     if (!browser.binding)
         SSO_TRY(sso_random_text(ctx, BINDING_BYTES, &browser.binding));
     write_browser(ctx, request, &browser, answer);
-    made->provider = provider->name;
+    made->provider = provider->tag;
     made->next = next;
     made->issued = apr_time_sec(ctx->now);
     SSO_TRY(binding_mark(ctx, request->site, browser.binding, &made->binding));
@@ -215,16 +227,25 @@ sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
 
 /* Several providers: a button each. */
 static sso_rc_e choose(sso_ctx_t *ctx, const sso_request_t *request,
-                       const apr_array_header_t *providers, const char *next, sso_answer_t *answer)
+                       const apr_array_header_t *providers, const char *next,
+                       const sso_wanted_t *wanted, sso_answer_t *answer)
 {
     sso_page_t page = { 200, "Sign in", "Choose how you want to sign in.", NULL, NULL };
+    sso_form_t *hints = sso_form_make(ctx->pool);
     int i;
+
+    sso_form_add(hints, "login_hint", wanted->login_hint);
+    sso_form_add(hints, "tpa_hint", wanted->tpa_hint);
+    sso_form_add(hints, "prompt", wanted->prompt);
 
     for (i = 0; i < providers->nelts; i++) {
         const sso_provider_t *provider = APR_ARRAY_IDX(providers, i, const sso_provider_t *);
 
-        sso_page_action(&page, ctx->pool, provider->display_name,
-                        sso_login_link(ctx, request, provider->name, next), 0);
+        const char *link = sso_login_link(ctx, request, provider->name, next);
+
+        if (*sso_form_text(hints))
+            link = sso_url_with_query(ctx->pool, link, sso_form_text(hints));
+        sso_page_action(&page, ctx->pool, provider->display_name, link, 0);
     }
     sso_page_answer(ctx, request, &page, answer);
     return SSO_OK;
@@ -289,7 +310,12 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
     read_browser(ctx, request, &browser);
     if (browser.count >= LOOP_COUNT && within_window(ctx, &browser))
         return loop_page(ctx, request, next, why, answer);
-    SSO_TRY(candidates(ctx, request->site, request->place->use, &list));
+    if (candidates(ctx, request->site, request->place->use, &list) != SSO_OK) {
+        sso_forgive(ctx); /* not the user's link: an administrator's word, in a .htaccess */
+        return sso_fail(ctx, SSO_MISCONFIG, 514, "EdxSSOUse for %.200s: one of '%.200s' is no "
+                        "provider of this virtual host", request->path,
+                        apr_array_pstrcat(ctx->pool, request->place->use, ' '));
+    }
     if (list->nelts == 1)
         return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
                      answer);
@@ -366,7 +392,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     if (!list->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 505, "there is no provider to sign in with");
     if (list->nelts > 1)
-        return choose(ctx, request, list, next, answer);
+        return choose(ctx, request, list, next, &wanted, answer);
     return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
                  answer);
 }
@@ -405,12 +431,17 @@ sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
 
     SSO_TRY(sso_within(ctx, read_state(ctx, request, state, opened), "state"));
     age = apr_time_sec(ctx->now) - opened->issued;
-    if (age < 0 || age > apr_time_sec(request->site->config->login_timeout))
+    if (age < -CLOCK_SEC)
+        return sso_fail(ctx, SSO_DENIED, 515, "the sign-in was started %" APR_INT64_T_FMT
+                        " s in the future: the clocks of this site's hosts differ", -age);
+    if (age > apr_time_sec(request->site->config->login_timeout))
         return sso_fail(ctx, SSO_DENIED, 552, "the sign-in was started %" APR_INT64_T_FMT " s ago, "
                         "which is too long (EdxSSOLoginTimeout)", age);
-    if (strcmp(opened->provider, provider->name))
-        return sso_fail(ctx, SSO_DENIED, 553, "the state was made for the provider '%s'",
-                        opened->provider);
+    if (strcmp(opened->provider, provider->tag))
+        return sso_fail(ctx, SSO_DENIED, 553, "the state was made for the provider '%.*s'%s",
+                        (int)strcspn(opened->provider, ":"), opened->provider,
+                        strncmp(opened->provider, provider->tag, strlen(provider->name) + 1)
+                            ? "" : ", which has been configured otherwise since");
     read_browser(ctx, request, &browser);
     if (!browser.binding)
         return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "

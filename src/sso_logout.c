@@ -23,14 +23,17 @@ static void answer_frame(sso_answer_t *answer)
     apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
 }
 
-static void ask_first(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+static void ask_first(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
+                      sso_answer_t *answer)
 {
+    sso_form_t *form = sso_form_make(ctx->pool);
     sso_page_t page = { 200, "Sign out?", "Another site asked to sign you out of this one.", NULL,
                         NULL };
     const char *path = apr_pstrcat(ctx->pool, request->site->path, "/logout", NULL);
 
-    sso_page_action(&page, ctx->pool, "Sign out", sso_own_url(ctx, request, path, request->query),
-                    1);
+    sso_form_add(form, "next", next);
+    sso_page_action(&page, ctx->pool, "Sign out",
+                    sso_own_url(ctx, request, path, sso_form_text(form)), 1);
     sso_page_action(&page, ctx->pool, "Stay signed in",
                     sso_own_url(ctx, request, "/", NULL), 0);
     sso_page_answer(ctx, request, &page, answer);
@@ -88,6 +91,7 @@ static sso_rc_e end_session(sso_ctx_t *ctx, const sso_request_t *request, sso_an
         return rc; /* whoever reads "signed out" must be */
     sso_forgive(ctx);
     sso_answer_cookie(ctx, request, SSO_COOKIE_SESSION, "", answer);
+    sso_login_uncount(ctx, request, answer);
     return SSO_OK;
 }
 
@@ -97,6 +101,7 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
     const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
     const sso_session_t *session = NULL;
     const char *next, *frame;
+    sso_err_t bad_next = { SSO_OK, 0, "", NULL };
     apr_table_t *fields;
     int get = !strcmp(request->method, "GET"), repeated = 0, again = 0;
     sso_rc_e rc;
@@ -108,8 +113,11 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
     frame = sso_form_one(fields, "no_redirect", &again);
     if (repeated || again)
         return sso_fail(ctx, SSO_BAD_INPUT, 641, "a parameter came more than once");
-    if (next)
-        SSO_TRY(sso_request_return(ctx, request, next, &next));
+    if (next && sso_request_return(ctx, request, next, &next) != SSO_OK) {
+        bad_next = ctx->err; /* said below: a stale link must not keep anybody signed in */
+        sso_forgive(ctx);
+        next = NULL;
+    }
     if (frame && *frame) {
         SSO_TRY(end_session(ctx, request, answer));
         answer_frame(answer);
@@ -119,11 +127,15 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
     if (rc != SSO_OK && rc != SSO_ABSENT)
         return rc;
     if (get && session && site && strcmp(site, "same-origin") && strcmp(site, "none")) {
-        ask_first(ctx, request, answer);
+        ask_first(ctx, request, next, answer);
         return SSO_OK;
     }
     if (!get && !sso_request_same_origin(ctx, request, 1))
         return sso_fail(ctx, SSO_DENIED, 684, "a POST from another site");
     SSO_TRY(end_session(ctx, request, answer));
+    if (bad_next.rc != SSO_OK) {
+        ctx->err = bad_next;
+        return bad_next.rc;
+    }
     return leave(ctx, request, session, next, answer);
 }

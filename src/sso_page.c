@@ -140,6 +140,16 @@ static void fault_json(sso_ctx_t *ctx, const sso_fault_t *fault, const char *id,
     json_decref(body);
 }
 
+/* What a provider asked for, if that is a number of seconds up to a day or a date; else our own. */
+static const char *retry_after(const char *asked)
+{
+    apr_size_t length = asked ? strlen(asked) : 0;
+
+    if (length && strspn(asked, "0123456789") == length)
+        return length <= 5 ? asked : "86400";
+    return length == 29 && !strcmp(asked + 25, " GMT") ? asked : "5";
+}
+
 void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
                     sso_answer_t *answer)
 {
@@ -149,7 +159,7 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
 
     sso_random_text(ctx, ID_BYTES, &id);
     if (fault->status == 503)
-        apr_table_setn(answer->headers, "Retry-After", detail ? detail : "5");
+        apr_table_setn(answer->headers, "Retry-After", retry_after(detail));
     if (fault->status == 401)
         apr_table_setn(answer->headers, "WWW-Authenticate",
                        apr_psprintf(ctx->pool, "Bearer realm=\"%s\"", request->origin));

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define JWKS_FILE_MAX (1024 * 1024)
+#define TAG_BYTES     9
 
 static const sso_kind_t *const kinds[] = { &sso_kind_edx, &sso_kind_entra, &sso_kind_oidc,
                                            &sso_kind_keycloak, &sso_kind_google,
@@ -303,6 +304,57 @@ static sso_rc_e check_urls(sso_ctx_t *ctx, const sso_provider_t *provider)
     return SSO_OK;
 }
 
+/*
+ * What a state or session was made for: not a name alone, which may come to mean another provider
+ * after a change of the configuration, or in another virtual host.
+ */
+static sso_rc_e make_tag(sso_ctx_t *ctx, sso_provider_t *provider)
+{
+    const char *token = provider->endpoint[SSO_ENDPOINT_TOKEN];
+    sso_bytes_t parts[] = {
+        sso_bytes(provider->kind->name), sso_bytes(provider->config->client_id),
+        sso_bytes(token ? token : ""),
+        sso_bytes(provider->metadata_url ? provider->metadata_url : "")
+    };
+    unsigned char digest[SSO_DIGEST_BYTES];
+
+    SSO_TRY(sso_digest(ctx, parts, SSO_COUNT(parts), digest));
+    provider->tag = apr_pstrcat(ctx->pool, provider->name, ":",
+                                sso_b64url_encode(ctx->pool, digest, TAG_BYTES), NULL);
+    return SSO_OK;
+}
+
+/* Places of ours that an answer would be looked for in vain, or in the way of something else. */
+static sso_rc_e check_callback(sso_ctx_t *ctx, const sso_site_t *site, const char *path)
+{
+    apr_size_t length = strlen(site->path);
+
+    if (path && (!path[1] || (!strncmp(path, site->path, length)
+                              && (!path[length] || path[length] == '/'))))
+        return sso_fail(ctx, SSO_MISCONFIG, 69, "EdxSSOCallbackPath: '%s' is /, or under "
+                        "EdxSSOPath, where the module's other URLs are; leave it out, or give a "
+                        "path such as /complete/edx-oauth2/", path);
+    return SSO_OK;
+}
+
+/* What a request must not say twice, or in other words than ours. */
+static sso_rc_e check_params(sso_ctx_t *ctx, const sso_config_t *config)
+{
+    static const char *const ours[] = {
+        "client_id", "client_secret", "code", "code_challenge", "code_challenge_method",
+        "code_verifier", "grant_type", "nonce", "redirect_uri", "response_mode", "response_type",
+        "scope", "state"
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(ours); i++)
+        if ((config->auth_param && apr_table_get(config->auth_param, ours[i]))
+            || (config->token_param && apr_table_get(config->token_param, ours[i])))
+            return sso_fail(ctx, SSO_MISCONFIG, 70, "EdxSSOAuthParam, EdxSSOTokenParam: '%s' is "
+                            "the module's own parameter", ours[i]);
+    return SSO_OK;
+}
+
 static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
                          sso_provider_t *provider)
 {
@@ -312,6 +364,8 @@ static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_secti
     SSO_TRY(check_needs(ctx, provider));
     SSO_TRY(make_auth(ctx, site, section, provider));
     SSO_TRY(check_urls(ctx, provider));
+    SSO_TRY(check_callback(ctx, site, config->callback_path));
+    SSO_TRY(check_params(ctx, config));
     provider->http.connect = APR_ARRAY_IDX(spans, 0, apr_interval_time_t);
     provider->http.total = APR_ARRAY_IDX(spans, 1, apr_interval_time_t);
     provider->http.proxy = site->config->http_proxy;
@@ -332,6 +386,7 @@ static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_secti
     SSO_TRY(check_trust(ctx, provider));
     if (provider->endpoint[SSO_ENDPOINT_TOKEN])
         SSO_TRY(sso_client_auth_check(ctx, provider->auth, provider->endpoint[SSO_ENDPOINT_TOKEN]));
+    SSO_TRY(make_tag(ctx, provider));
     warn_plain(ctx, provider);
     return SSO_OK;
 }

@@ -49,6 +49,7 @@ typedef struct sso_provider_t {
     /* fixed by configuration or type; NULL: from metadata */
     const char *endpoint[SSO_ENDPOINT_COUNT];
     const char *metadata_url;     /* NULL: no discovery */
+    const char *tag; /* NAME:DIGEST, another one as soon as it is another provider by that name */
     const char *callback_path;
     const char *display_name;
     unsigned algorithms;          /* bits; 0: those that fit the keys */

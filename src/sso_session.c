@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#define MAGIC    0x31535345u /* "ESS1": the layout below */
+#define MAGIC    0x32535345u /* "ESS2": the layout below */
 #define ID_BYTES 32
 #define ID_CHARS 43
 #define ALIGN8(n) (((n) + 7) & ~(apr_size_t)7)
@@ -21,7 +21,7 @@ static const apr_size_t texts[] = {
     offsetof(sso_session_t, email), offsetof(sso_session_t, name),
     offsetof(sso_session_t, tenant), offsetof(sso_session_t, remote_id),
     offsetof(sso_session_t, issuer), offsetof(sso_session_t, subject),
-    offsetof(sso_session_t, sid)
+    offsetof(sso_session_t, sid), offsetof(sso_session_t, tag)
 };
 
 typedef struct packed_t {
@@ -136,6 +136,7 @@ static sso_rc_e pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const
     const char *user_claim = provider->config->remote_user;
 
     session->provider = provider->name;
+    session->tag = provider->tag;
     session->remote_user = user_claim ? claim_text(ctx, claims, user_claim)
                                       : provider->kind->user(ctx, claims);
     if (!user_claim)
@@ -242,6 +243,7 @@ sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_ses
 sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
                           const sso_session_t **session)
 {
+    const sso_provider_t *provider;
     sso_session_t *found;
     sso_store_entry_t entry;
     sso_bytes_t box, context, plain;
@@ -263,7 +265,8 @@ sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id
         sso_forgive(ctx);
         return SSO_ABSENT;
     }
-    if (found->ends <= ctx->now || !sso_provider_find(site, found->provider))
+    provider = sso_provider_find(site, found->provider);
+    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
         return SSO_ABSENT;
     found->idle_ends = entry.expires < found->ends ? entry.expires : found->ends;
     *session = found;

@@ -19,6 +19,7 @@
 typedef struct sso_session_t {
     apr_time_t started, ends, idle_ends;
     const char *provider;    /* NAME */
+    const char *tag;         /* of the provider: see sso_provider_t */
     const char *remote_user; /* REMOTE_USER */
     const char *username;    /* the texts below may be NULL */
     const char *user_id, *email, *name, *tenant, *remote_id;

@@ -76,13 +76,15 @@ static const struct {
 
 static int kind_of(sso_ctx_t *ctx, const char *spec)
 {
+    /* what follows // may have a password in it */
+    int shown = strstr(spec, "//") ? (int)(strstr(spec, "//") - spec) : 40;
     unsigned i;
 
     for (i = 0; i < SSO_COUNT(kinds); i++)
         if (!strncmp(spec, kinds[i].prefix, strlen(kinds[i].prefix)))
             return (int)i;
-    sso_fail(ctx, SSO_MISCONFIG, 60, "EdxSSOStore: '%.20s' begins with none of: shm:, redis://, "
-             "rediss://, redis+unix://", spec);
+    sso_fail(ctx, SSO_MISCONFIG, 60, "EdxSSOStore: '%.*s' begins with none of shm:, redis://, "
+             "rediss://, redis+unix://", shown, spec);
     return -1;
 }
 

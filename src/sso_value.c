@@ -130,6 +130,10 @@ sso_rc_e sso_value_url(sso_ctx_t *ctx, const char *text)
 {
     sso_url_t url;
 
+    const char *host = strstr(text, "://");
+
+    if (host && memchr(host + 3, '@', strcspn(host + 3, "/?#")))
+        return sso_fail(ctx, SSO_MISCONFIG, 39, "a URL with a user or password in it is not taken");
     if (sso_url_parse(ctx->pool, text, &url) != SSO_OK)
         return sso_fail(ctx, SSO_MISCONFIG, 26, "'%s' is not an absolute URL such as "
                         "https://courses.example.org", text);

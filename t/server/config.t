@@ -203,7 +203,15 @@ unlike($output, qr/SSO0047/, 'http on this machine is worth none');
 
 # ---- DUMP_EDXSSO
 sub dumped { my ($config) = @_; my (undef, $text) = EdxSSO::Httpd->config_test($config, env => \%env, defines => ['DUMP_EDXSSO']); return $text }
-my $dump = dumped("EdxSSOSecret LITERALCOOKIESECRET0123456789abcdef file:$dir/secret\nEdxSSOStore redis://user:REDISPASSWORD\@h:1/2\n"
+{
+    open my $out, '>', "$dir/cookies" or die "$!\n";
+    print {$out} 'c' x 40;
+    close $out;
+    chmod 0600, "$dir/cookies";
+}
+my ($short) = (EdxSSO::Httpd->config_test("EdxSSOSecret tooshort\n" . section()))[1];
+like($short, qr/SSO0122: EdxSSOSecret: .*at least 16/, 'a short EdxSSOSecret is seen before anybody restarts with it');
+my $dump = dumped("EdxSSOSecret LITERALCOOKIESECRET0123456789abcdef file:$dir/cookies\nEdxSSOStore redis://user:REDISPASSWORD\@h:1/2\n"
     . section('EdxSSOScope user_id') . section('<EdxSSOProvider env edx>', 'EdxSSOClientSecret env:LMS_SECRET')
     . section('<EdxSSOProvider exec edx>', 'EdxSSOClientSecret "exec:/bin/echo SECRETFROMEXEC --password=X9"')
     . section('<EdxSSOProvider word edx>', 'EdxSSOClientSecret SECRETLITERAL', 'EdxSSOJWSHMACKey ' . 'HMACSECRET' x 8)

@@ -46,7 +46,7 @@ for my $case (@next) {
     ($browser, $thief) = there();
     $answer = $browser->get('/edxsso/logout?next=' . EdxSSO::Browser::escape($next));
     if (!defined $back && $answer->status == 400) {
-        stays($browser, "next=$next: refused");
+        ended($browser, $thief, "next=$next: refused, and signed out all the same");
         unlike($answer->body, qr/evil|alert/, "next=$next: not echoed");
         next;
     }

@@ -266,7 +266,8 @@ sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id
         return SSO_ABSENT;
     }
     provider = sso_provider_find(site, found->provider);
-    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
+    if (found->ends <= ctx->now || !provider || !found->tag
+        || strcmp(provider->tag, found->tag))
         return SSO_ABSENT;
     found->idle_ends = entry.expires < found->ends ? entry.expires : found->ends;
     *session = found;

@@ -17,6 +17,7 @@ static void begin(sso_ctx_t *ctx, sso_session_t *session, const char *subject, c
 
     memset(session, 0, sizeof(*session));
     session->provider = "lms";
+    session->tag = sso_provider_find(world_site, "lms")->tag;
     session->remote_user = "a";
     session->issuer = "i";
     session->subject = subject;

@@ -34,7 +34,8 @@ sub install {
     if (text_of("$dir/installed") ne $list) {
         unlink "$dir/installed";
         File::Copy::copy("t/interop/oidc/$_", "$dir/$_") or die "$dir/$_: $!\n" for qw(package.json package-lock.json);
-        my $said = `cd '$dir' && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000 2>&1`;
+        my $npm = 'npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000';
+        my $said = `cd '$dir' && $npm 2>&1`;
         return "npm could not install the packages: $said" if $?;
         File::Copy::copy("$dir/package-lock.json", "$dir/installed");
     }
@@ -45,7 +46,7 @@ sub install {
 my $node_dir = $ENV{NODE_DIR} || Cwd::getcwd() . '/t/logs/node';
 if (my $lack = install($node_dir)) {
     die $lack if $ENV{CI}; # there they have to be
-    plan(skip_all => $lack =~ s/\s+/ /gr);
+    plan(skip_all => substr $lack =~ s/\s+/ /gr, 0, 200);
 }
 
 # ---- keys and certificates of the clients, and of the provider that is reached by TLS
@@ -195,7 +196,7 @@ sub sign_in {
 
 sub environment { return map { /^(\w+)=(.*)/ ? ($1 => $2) : () } split /\n/, Encode::decode('UTF-8', $_[0]->body) }
 
-sub token_part { my ($token, $which) = @_; return JSON::PP::decode_json(MIME::Base64::decode_base64url((split /\./, $token)[$which])) }
+sub token_header { return JSON::PP::decode_json(MIME::Base64::decode_base64url($_[0] =~ s/\..*//sr)) }
 
 sub failed {
     my ($answer, $status, $number, $name) = @_;
@@ -274,7 +275,7 @@ for my $case (['secretjwt', 'HS256'], ['keyjwt', 'PS256'], ['keyjwtec', 'ES256']
     my ($name, $alg) = @$case;
     my $asked = works($name);
     my $body = is_bound($name, $asked, $asked->{'/auth'}[0]{query});
-    is(token_part($body->{client_assertion}, 0)->{alg}, $alg, "$name: the assertion is signed by $alg");
+    is(token_header($body->{client_assertion})->{alg}, $alg, "$name: the assertion is signed by $alg");
     ok(!exists $body->{client_secret}, "$name: and no secret is sent");
 }
 {
@@ -398,9 +399,9 @@ allow_log('SSO0353', 'SSO0371');
 for my $name (qw(wrongissuer slash)) {
     my $answer = new_browser()->get("/$name");
     is($answer->status, 502, "$name: metadata of another issuer: 502");
-    my ($id) = $answer->body =~ m{<code>(\w+)</code>};
+    my ($id) = $answer->body =~ m{<code>([\w-]+)</code>};
     my ($line) = log_lines(qr/\[error id \Q$id\E\]/);
-    like($line, qr/SSO0371: metadata: .* has the issuer '\Q$provider\E', not '\Q$provider\E\//, "$name: the log names both");
+    like($line, qr/SSO0371: .* has the issuer '\Q$provider\E', not '\Q$provider\E\//, "$name: the log names both");
 }
 {
     is(sign_in(new_browser(), '/ps256', 'zoe')->status, 200, 'another client of the provider');

@@ -84,7 +84,8 @@ function asClient([id, more]) {
   const site = id === 'posted' ? given['tls-site'] : given.site;
   return {
     client_id: id,
-    client_secret: more.token_endpoint_auth_method === 'none' ? undefined : `${id}: a secret of decent length: 100% + & ~`,
+    client_secret: more.token_endpoint_auth_method !== 'none'
+      ? `${id}: a secret of decent length: 100% + & ~` : undefined,
     token_endpoint_auth_method: 'client_secret_post',
     redirect_uris: [id, ...(ALSO[id] ?? [])].map((name) => `${site}/edxsso/callback/${name}`),
     post_logout_redirect_uris: [`${site}/`],

@@ -15,6 +15,7 @@ my $METADATA = '/oauth2/.well-known/openid-configuration';
 my $KEYS = '/oauth2/jwks.json';
 my @LMS = ('/usr/bin/python3', 't/idp/lms.py');
 
+alone();
 my $servers = EdxSSO::Servers->new;
 my $root = $servers->start(@LMS);
 lms_root($root);

@@ -9,6 +9,7 @@ use EdxSSO::Servers;
 use EdxSSO::SignIn;
 use EdxSSO::Site;
 
+alone();
 my $servers = EdxSSO::Servers->new;
 my $root = $servers->start('/usr/bin/python3', 't/idp/lms.py');
 lms_root($root);

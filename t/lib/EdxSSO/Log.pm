@@ -17,10 +17,10 @@ my $PATIENCE = 3; # seconds until a line must be there
 
 my ($file, $start, %announced, %allowed, @children);
 
-# Look at another log (of a private httpd) from its present end on.
+# Look at another log (of a private httpd) from its present end on; without one, at none.
 sub watch {
     my (undef, $log, $pid_file) = @_;
-    ($file, $start) = ($log, -s $log || 0);
+    ($file, $start) = ($log, defined $log && -s $log || 0);
     %announced = %allowed = ();
     @children = _children($pid_file);
     return;
@@ -28,6 +28,7 @@ sub watch {
 
 sub log_lines {
     my ($pattern) = @_;
+    return unless defined $file;
     open my $in, '<', $file or return;
     seek $in, $start, 0;
     return grep { !defined $pattern || /$pattern/ } <$in>;

@@ -11,7 +11,7 @@ use EdxSSO::Log;
 my @more;
 BEGIN { @more = qw(ok is isnt like unlike cmp_ok is_deeply pass fail diag note subtest skip explain plan) }
 use Test::More import => [@more];
-our @EXPORT = (@more, @EdxSSO::Log::EXPORT, qw(browser vhost backend_count slow done_testing));
+our @EXPORT = (@more, @EdxSSO::Log::EXPORT, qw(browser vhost backend_count slow alone done_testing));
 
 # The root URL of a virtual host of t/conf, without a slash at the end.
 sub vhost {
@@ -36,6 +36,10 @@ sub backend_count {
 
 # Is there time for long tests? (sh t/run.sh, but not sh t/run.sh --quick)
 sub slow { return $ENV{TEST_SLOW} && !$ENV{TEST_QUICK} }
+
+# This test has servers of its own alone. t/TEST, which looks for the line "alone();", runs it beside the others,
+# so the shared httpd's log and children are none of its business.
+sub alone { EdxSSO::Log->watch; return }
 
 my $checked;
 sub done_testing {

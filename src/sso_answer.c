@@ -389,14 +389,14 @@ void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_s
     sso_form_t *form = sso_form_make(ctx->pool);
 
     start_answer(ctx, answer);
-    ctx->err.detail = apr_psprintf(ctx->pool, "You are signed in as '%.256s'.",
-                                   session->remote_user);
+    ctx->err.say.text = SSO_T("You are signed in as %s.");
+    ctx->err.say.value = session->remote_user;
     if (request->origin) {
         sso_form_add(form, "next", apr_pstrcat(ctx->pool, request->origin, request->target, NULL));
         answer->retry = sso_own_url(ctx, request, apr_pstrcat(ctx->pool, request->site->path,
                                                               "/logout", NULL),
                                     sso_form_text(form));
-        answer->retry_label = "Sign out, to use another account";
+        answer->retry_label = SSO_T("Sign out, to use another account");
     }
     sso_fail(ctx, SSO_DENIED, 689, "%s: '%.128s' is signed in, but no Require line lets them in",
              request->path, session->remote_user);

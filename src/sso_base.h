@@ -29,6 +29,16 @@ typedef enum { SSO_LOG_DEBUG, SSO_LOG_INFO, SSO_LOG_WARN, SSO_LOG_ERROR } sso_le
 
 #define SSO_ERR_BYTES 480
 
+/** Marks a text that people see, written in English: the catalogues in pages/ translate it. */
+#define SSO_T(text) text
+
+/** A sentence for people: an SSO_T() with at most one %s, and what goes there. */
+typedef struct sso_say_t {
+    const char *text;  /* NULL: nothing to say */
+    const char *value; /* for %s: from outside, shown as it is, escaped; or NULL */
+    const char *word;  /* for %s: an SSO_T() itself, translated as well; or NULL */
+} sso_say_t;
+
 typedef struct sso_err_t {
     sso_rc_e rc;
     int number;               /* SSOnnnn in docs/messages.md; 0: none */
@@ -36,6 +46,7 @@ typedef struct sso_err_t {
     char text[SSO_ERR_BYTES];
     /* for the answer, where a fault carries something on (Retry-After, scope ...), or NULL */
     const char *detail;
+    sso_say_t say; /* what the page says besides the fault's own words */
 } sso_err_t;
 
 struct sso_call_t;

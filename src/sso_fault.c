@@ -6,50 +6,82 @@
 #include "sso_fault.h"
 
 static const sso_fault_t
-    try_later = { 503, "temporarily_unavailable", "Please try again in a moment",
-                  "The sign-in service cannot be reached right now. Your session, if you have one, "
-                  "is not lost. Please try again in a moment." },
-    not_usable = { 502, "provider_error", "The sign-in service did not answer properly",
-                   "The sign-in service gave an answer that this site could not use. Please try "
-                   "again; if it happens again, tell the people who run this site." },
-    not_checked = { 400, "invalid_token", "You were not signed in",
-                    "What the sign-in service said about you could not be confirmed, so you were "
-                    "not signed in. Please try again." },
-    start_again = { 400, "invalid_state", "This sign-in cannot be finished",
-                    "This sign-in was started too long ago, in another browser, or has been used "
-                    "already. Please start again." },
-    bad_link = { 400, "invalid_request", "This link cannot be used",
-                 "The link that brought you here is incomplete or leads to a place that is not "
-                 "allowed." },
-    incomplete = { 403, "incomplete_profile", "Your profile is incomplete",
-                   "You are known to the sign-in service, but it did not say everything this site "
-                   "needs to know about you." },
-    loop = { 403, "login_loop", "Signing in does not work",
-             "You have been signed in several times within a minute, and each time this site asked "
-             "again." },
-    refused = { 403, "access_denied", "You were not signed in",
-                "The sign-in was refused or cancelled, or the sign-in service wants something from "
-                "you first." },
-    not_admitted = { 403, "access_denied", "You cannot sign in here",
-                     "The sign-in service knows you, but this site does not accept accounts of "
-                     "your organization." },
-    sign_in = { 401, "login_required", "Please sign in", "You have to sign in to see this." },
-    not_allowed = { 403, "access_denied", "Not allowed", "You have to be signed in to see this." },
-    nothing = { 404, "not_found", "There is nothing here", "This address does not exist." },
-    bad_method = { 405, "method_not_allowed", "This cannot be done",
-                   "This address takes no such request." },
-    cross_origin = { 403, "cross_origin", "This cannot be done",
-                     "The request came from another site." },
-    bad_host = { 400, "invalid_host", "This address cannot be used",
-                 "The address you used is not one of this site's own." },
-    bad_request = { 400, "invalid_request", "This request cannot be understood",
-                    "Something in the request was not as it should be. Please start again." },
-    denied = { 403, "access_denied", "Not allowed", "This is not allowed." },
-    not_set_up = { 500, "server_error", "This site has a problem",
-                   "Signing in is not set up properly here. Please tell the people who run this "
-                   "site." },
-    broken = { 500, "server_error", "This site has a problem",
-               "Something went wrong on this site. Please try again." };
+    try_later = { 503, "temporarily_unavailable", SSO_PAGE_ERROR,
+        SSO_T("Please try again in a moment"),
+        SSO_T("The sign-in service cannot be reached right now. If you were signed in, you still "
+              "are. Please try again in a moment.") },
+    not_usable = { 502, "provider_error", SSO_PAGE_ERROR,
+        SSO_T("The sign-in service did not answer properly"),
+        SSO_T("The sign-in service gave an answer that this site could not use. Please try again. "
+              "If it happens again, tell the people who run this site.") },
+    not_checked = { 400, "invalid_token", SSO_PAGE_ERROR,
+        SSO_T("You were not signed in"),
+        SSO_T("What the sign-in service said about you could not be confirmed, so you were not "
+              "signed in. Please try again. If it happens again, tell the people who run this "
+              "site.") },
+    start_again = { 400, "invalid_state", SSO_PAGE_ERROR,
+        SSO_T("This sign-in cannot be finished"),
+        SSO_T("It was started too long ago or in another browser, or it has been used already. "
+              "Please start again.") },
+    bad_link = { 400, "invalid_request", SSO_PAGE_ERROR,
+        SSO_T("This link cannot be used"),
+        SSO_T("The link that brought you here is incomplete, or it leads to a place that is not "
+              "allowed. Please go back to where you found it and try again.") },
+    incomplete = { 403, "incomplete_profile", SSO_PAGE_INCOMPLETE,
+        SSO_T("Your profile is incomplete"),
+        SSO_T("The sign-in service knows you, but it did not tell this site everything it needs "
+              "to know about you. Complete your profile there, or ask the people who look after "
+              "your account. Then try again.") },
+    loop = { 403, "login_loop", SSO_PAGE_ERROR,
+        SSO_T("Signing in does not work"),
+        SSO_T("You have been signed in several times within a minute, and each time this site "
+              "asked again.") },
+    refused = { 403, "access_denied", SSO_PAGE_ERROR,
+        SSO_T("You were not signed in"),
+        SSO_T("You cancelled the sign-in, the sign-in service refused it, or it wants you to do "
+              "something there first. You can try again.") },
+    not_admitted = { 403, "access_denied", SSO_PAGE_ERROR,
+        SSO_T("You cannot sign in here with this account"),
+        SSO_T("The sign-in service knows you, but this site does not accept accounts of your "
+              "organization. If you have another account, use that one.") },
+    sign_in = { 401, "login_required", SSO_PAGE_ERROR,
+        SSO_T("Please sign in"),
+        SSO_T("You have to sign in to see this.") },
+    not_allowed = { 403, "access_denied", SSO_PAGE_ERROR,
+        SSO_T("Please sign in first"),
+        SSO_T("Only people who are signed in can see this.") },
+    nothing = { 404, "not_found", SSO_PAGE_ERROR,
+        SSO_T("There is nothing here"),
+        SSO_T("This address does not exist. Please check it, or go back to where you came from.") },
+    bad_method = { 405, "method_not_allowed", SSO_PAGE_ERROR,
+        SSO_T("This cannot be done"),
+        SSO_T("This address does not take requests of this kind. Please go back and try again.") },
+    cross_origin = { 403, "cross_origin", SSO_PAGE_ERROR,
+        SSO_T("This cannot be done from another site"),
+        SSO_T("The request came from another site, so nothing was done. If you want this, do it "
+              "on this site itself.") },
+    bad_host = { 400, "invalid_host", SSO_PAGE_ERROR,
+        SSO_T("This address cannot be used"),
+        SSO_T("The address you used is not one of this site's own. Please check it, or tell the "
+              "people who run this site.") },
+    bad_request = { 400, "invalid_request", SSO_PAGE_ERROR,
+        SSO_T("This request cannot be understood"),
+        SSO_T("Something in the request was not as it should be. Please start again.") },
+    not_yours = { 403, "access_denied", SSO_PAGE_REFUSED,
+        SSO_T("You do not have access to this page"),
+        SSO_T("You are signed in, but your account is not allowed to see this. If you need it, "
+              "ask the people who run this site, or use another account.") },
+    denied = { 403, "access_denied", SSO_PAGE_ERROR,
+        SSO_T("This is not allowed"),
+        SSO_T("This site does not allow what you asked for. If you think it should, tell the "
+              "people who run it.") },
+    not_set_up = { 500, "server_error", SSO_PAGE_ERROR,
+        SSO_T("This site has a problem"),
+        SSO_T("Signing in is not set up properly here. Please tell the people who run this "
+              "site.") },
+    broken = { 500, "server_error", SSO_PAGE_ERROR,
+        SSO_T("This site has a problem"),
+        SSO_T("Something went wrong on this site. Please try again.") };
 
 /* Looked through in order; the first that fits counts. */
 static const struct {
@@ -94,6 +126,7 @@ static const struct {
     { 685, 685, &bad_host },
     { 687, 687, &sign_in },
     { 688, 688, &nothing },
+    { 689, 689, &not_yours },
     { 841, 841, &sign_in },
 };
 

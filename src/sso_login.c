@@ -230,7 +230,8 @@ static sso_rc_e choose(sso_ctx_t *ctx, const sso_request_t *request,
                        const apr_array_header_t *providers, const char *next,
                        const sso_wanted_t *wanted, sso_answer_t *answer)
 {
-    sso_page_t page = { 200, "Sign in", "Choose how you want to sign in.", NULL, NULL };
+    sso_page_t page = { .kind = SSO_PAGE_SIGN_IN, .status = 200, .title = SSO_T("Sign in"),
+                        .text = SSO_T("Choose how you want to sign in.") };
     sso_form_t *hints = sso_form_make(ctx->pool);
     int i;
 
@@ -290,9 +291,9 @@ static sso_rc_e loop_page(sso_ctx_t *ctx, const sso_request_t *request, const ch
     read_browser(ctx, request, &browser);
     browser.count = 0; /* the page's link may try again */
     write_browser(ctx, request, &browser, answer);
-    ctx->err.detail = apr_psprintf(ctx->pool, "The reason: %s. If it is a lost cookie, look "
-                                   "whether this browser blocks cookies for this site, and "
-                                   "whether its clock is right.", why);
+    ctx->err.say.text = SSO_T("The reason: %s. If it is a lost cookie, look whether this browser "
+                              "blocks cookies for this site, and whether its clock is right.");
+    ctx->err.say.word = why;
     answer->retry = sso_login_link(ctx, request, NULL, next);
     return sso_fail(ctx, SSO_DENIED, 510, "signed in %d times within %d s and not accepted: %s",
                     LOOP_COUNT, LOOP_SEC, why);

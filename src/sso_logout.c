@@ -27,24 +27,26 @@ static void ask_first(sso_ctx_t *ctx, const sso_request_t *request, const char *
                       sso_answer_t *answer)
 {
     sso_form_t *form = sso_form_make(ctx->pool);
-    sso_page_t page = { 200, "Sign out?", "Another site asked to sign you out of this one.", NULL,
-                        NULL };
+    sso_page_t page = { .kind = SSO_PAGE_SIGN_OUT, .status = 200, .title = SSO_T("Sign out?"),
+                        .text = SSO_T("Another site asked to sign you out of this one.") };
     const char *path = apr_pstrcat(ctx->pool, request->site->path, "/logout", NULL);
 
     sso_form_add(form, "next", next);
-    sso_page_action(&page, ctx->pool, "Sign out",
+    sso_page_action(&page, ctx->pool, SSO_T("Sign out"),
                     sso_own_url(ctx, request, path, sso_form_text(form)), 1);
-    sso_page_action(&page, ctx->pool, "Stay signed in",
+    sso_page_action(&page, ctx->pool, SSO_T("Stay signed in"),
                     sso_own_url(ctx, request, "/", NULL), 0);
     sso_page_answer(ctx, request, &page, answer);
 }
 
 static void signed_out(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    sso_page_t page = { 200, "You are signed out", "You are not signed in to this site (any more).",
-                        NULL, NULL };
+    sso_page_t page = { .kind = SSO_PAGE_SIGNED_OUT, .status = 200,
+                        .title = SSO_T("You are signed out"),
+                        .text = SSO_T("You are not signed in to this site any more.") };
 
-    sso_page_action(&page, ctx->pool, "Sign in", sso_login_link(ctx, request, NULL, NULL), 0);
+    sso_page_action(&page, ctx->pool, SSO_T("Sign in"),
+                    sso_login_link(ctx, request, NULL, NULL), 0);
     sso_page_answer(ctx, request, &page, answer);
 }
 
@@ -101,7 +103,7 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
     const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
     const sso_session_t *session = NULL;
     const char *next, *frame;
-    sso_err_t bad_next = { SSO_OK, 0, "", NULL };
+    sso_err_t bad_next = { .rc = SSO_OK };
     apr_table_t *fields;
     int get = !strcmp(request->method, "GET"), repeated = 0, again = 0;
     sso_rc_e rc;

@@ -72,6 +72,34 @@ static const char *paragraphs(sso_ctx_t *ctx, const char *text)
     return html;
 }
 
+/* A sentence with its value. */
+static const char *sentence(sso_ctx_t *ctx, const sso_say_t *say)
+{
+    const char *mark = strstr(say->text, "%s"), *value = say->word ? say->word : say->value;
+
+    if (!mark)
+        return say->text;
+    return apr_pstrcat(ctx->pool, apr_pstrmemdup(ctx->pool, say->text,
+                                                 (apr_size_t)(mark - say->text)),
+                       value ? value : "", mark + 2, NULL);
+}
+
+static const char *fields(sso_ctx_t *ctx, const apr_table_t *table)
+{
+    const apr_array_header_t *rows = table ? apr_table_elts(table) : NULL;
+    apr_array_header_t *parts = apr_array_make(ctx->pool, 8, sizeof(const char *));
+    int i;
+
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
+
+        APR_ARRAY_PUSH(parts, const char *) =
+            apr_pstrcat(ctx->pool, "<input type=\"hidden\" name=\"", sso_html(ctx->pool, row->key),
+                        "\" value=\"", sso_html(ctx->pool, row->val), "\">", NULL);
+    }
+    return apr_array_pstrcat(ctx->pool, parts, '\n');
+}
+
 static const char *actions(sso_ctx_t *ctx, const sso_page_t *page)
 {
     const char *html = "";
@@ -84,15 +112,17 @@ static const char *actions(sso_ctx_t *ctx, const sso_page_t *page)
 
         html = action->post
                    ? apr_pstrcat(ctx->pool, html, "<li><form method=\"post\" action=\"", href,
-                                 "\"><button>", label, "</button></form></li>\n", NULL)
+                                 "\">", fields(ctx, action->fields), "<button>", label,
+                                 "</button></form></li>\n", NULL)
                    : apr_pstrcat(ctx->pool, html, "<li><a href=\"", href, "\">", label,
-                                 "</a></li>\n", NULL);
+                                 action->last ? " <small>(last used)</small>" : "", "</a></li>\n",
+                                 NULL);
     }
     return *html ? apr_pstrcat(ctx->pool, "<ul>\n", html, "</ul>\n", NULL) : "";
 }
 
-void sso_page_action(sso_page_t *page, apr_pool_t *pool, const char *label, const char *href,
-                     int post)
+sso_action_t *sso_page_action(sso_page_t *page, apr_pool_t *pool, const char *label,
+                              const char *href, int post)
 {
     sso_action_t *action;
 
@@ -102,6 +132,9 @@ void sso_page_action(sso_page_t *page, apr_pool_t *pool, const char *label, cons
     action->label = label;
     action->href = href;
     action->post = post;
+    action->last = 0;
+    action->fields = NULL;
+    return action;
 }
 
 void sso_page_answer(sso_ctx_t *ctx, const sso_request_t *request, const sso_page_t *page,
@@ -123,7 +156,9 @@ void sso_page_answer(sso_ctx_t *ctx, const sso_request_t *request, const sso_pag
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", title,
         "</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<h1>", title, "</h1>\n",
-        paragraphs(ctx, page->text), actions(ctx, page), id, "</main>\n</body>\n</html>\n", NULL);
+        paragraphs(ctx, page->text),
+        page->say.text ? paragraphs(ctx, sentence(ctx, &page->say)) : "", actions(ctx, page), id,
+        "</main>\n</body>\n</html>\n", NULL);
     apr_table_setn(answer->headers, "Content-Security-Policy", policy(ctx, page));
     apr_table_setn(answer->headers, "Cache-Control", "no-store");
     apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
@@ -155,7 +190,8 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
 {
     const sso_fault_t *fault = sso_fault_find(&ctx->err);
     const char *id = "none", *detail = ctx->err.detail;
-    sso_page_t page = { fault->status, fault->title, fault->text, NULL, NULL };
+    sso_page_t page = { .kind = fault->page, .status = fault->status, .title = fault->title,
+                        .text = fault->text, .say = ctx->err.say };
 
     sso_random_text(ctx, ID_BYTES, &id);
     if (fault->status == 503)
@@ -173,6 +209,7 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
         page.text = apr_pstrcat(ctx->pool, fault->text, "\n", detail, NULL);
     if (answer->retry)
         sso_page_action(&page, ctx->pool,
-                        answer->retry_label ? answer->retry_label : "Try again", answer->retry, 0);
+                        answer->retry_label ? answer->retry_label : SSO_T("Try again"),
+                        answer->retry, 0);
     sso_page_answer(ctx, request, &page, answer);
 }

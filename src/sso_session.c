@@ -111,7 +111,8 @@ static int has_control(const char *text)
 /* For the page: what the user can ask for. */
 static void note_missing(sso_ctx_t *ctx, const char *name)
 {
-    ctx->err.detail = apr_psprintf(ctx->pool, "What is missing: %s.", name);
+    ctx->err.say.text = SSO_T("What is missing: %s.");
+    ctx->err.say.value = name;
 }
 
 static void map_claims(const sso_provider_t *provider, json_t *claims)

@@ -132,11 +132,14 @@ static void test_pages(void)
     sso_ctx_t *ctx = world_ctx(0);
     browser_t browser = { 0 };
     sso_request_t *request = browser_request(ctx, &browser, "GET", "/edxsso/login");
-    sso_page_t page = { 200, XSS, XSS "\n" XSS, XSS, NULL };
+    sso_page_t page = { .status = 200, .title = XSS, .text = XSS "\n" XSS, .error_id = XSS,
+                        .say = { .text = XSS " %s " XSS, .value = XSS } };
+    apr_table_t *fields = apr_table_make(ctx->pool, 1);
     sso_answer_t answer = { .headers = apr_table_make(ctx->pool, 4), .body = "" };
 
     sso_page_action(&page, ctx->pool, XSS, "https://a/?x=" XSS, 0);
-    sso_page_action(&page, ctx->pool, XSS, "https://a/?x=" XSS, 1);
+    sso_page_action(&page, ctx->pool, XSS, "https://a/?x=" XSS, 1)->fields = fields;
+    apr_table_setn(fields, XSS, XSS);
     sso_page_answer(ctx, request, &page, &answer);
     is(answer_fault(ctx, &answer), "", "headers");
     ok(!strstr(answer.body, "<script") && !strstr(answer.body, "<img") && !strstr(answer.body, "'>")
@@ -144,7 +147,8 @@ static void test_pages(void)
     ok(strstr(answer.body, "&lt;/title&gt;&lt;script&gt;"), "all of it is shown");
     ok(strstr(answer.body, "&amp;amp;"), "as it was");
     sso_fail(ctx, SSO_DENIED, 604, "%s", XSS);
-    ctx->err.detail = XSS;
+    ctx->err.say.text = "%s";
+    ctx->err.say.value = XSS;
     answer.retry = "https://a/" XSS;
     sso_page_fault(ctx, request, 0, &answer);
     is_int(answer.status, 403, "a failure with a detail");

@@ -76,7 +76,7 @@ static void test_build(void)
 
         is_int(ctx->err.number, built[i].number, "%s", built[i].claims);
         ok((rc == SSO_OK) == (session != NULL), "out only if it is good");
-        ok(rc != SSO_DENIED || ctx->err.detail, "a page can say what is missing");
+        ok(rc != SSO_DENIED || ctx->err.say.text, "a page can say what is missing");
         if (!session)
             continue;
         is(session->remote_user, built[i].user, "REMOTE_USER");

@@ -5,8 +5,8 @@
  */
 #include "sso_flow.h"
 
+#include "sso_identity.h"
 #include "sso_metadata.h"
-#include "sso_photo.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
@@ -190,16 +190,12 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
     sso_wanted_t wanted = { .nonce = login->nonce, .code = response->code,
                             .profile = response->profile };
     sso_tokens_t tokens;
-    sso_photo_t photo;
-    json_t *claims;
 
     sso_request_params(ctx, request, provider->config->token_param, extra);
     exchange.extra = sso_form_text(extra);
     SSO_TRY(sso_token_redeem(ctx, provider, &exchange, &tokens));
-    SSO_TRY(provider->kind->identify(ctx, provider, &wanted, &tokens, &claims));
-    sso_graph_add(ctx, provider, &tokens, claims, &photo);
-    SSO_TRY(sso_session_build(ctx, request->site, provider, claims, session));
-    sso_photo_keep(ctx, request->site, *session, &photo);
+    SSO_TRY(sso_identity_find(ctx, request->site, provider, &wanted, &tokens, session));
+    sso_identity_keep(ctx, &tokens, *session);
     return SSO_OK;
 }
 

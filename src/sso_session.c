@@ -1,86 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Session records: built at sign-in, packed, stored, found, ended.
+ * Sessions: built at sign-in, stored, found, replaced, ended. What they look like in the store is
+ * sso_session_record.c's.
  */
-#include "sso_session.h"
+#include "sso_session_record.h"
 
 #include "sso_json.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-#define MAGIC    0x32535345u /* "ESS2": the layout below */
 #define ID_BYTES 32
 #define ID_CHARS 43
-#define ALIGN8(n) (((n) + 7) & ~(apr_size_t)7)
-
-/* The texts of a record, in the order in which they are packed */
-static const apr_size_t texts[] = {
-    offsetof(sso_session_t, provider), offsetof(sso_session_t, remote_user),
-    offsetof(sso_session_t, username), offsetof(sso_session_t, user_id),
-    offsetof(sso_session_t, email), offsetof(sso_session_t, name),
-    offsetof(sso_session_t, tenant), offsetof(sso_session_t, remote_id),
-    offsetof(sso_session_t, issuer), offsetof(sso_session_t, subject),
-    offsetof(sso_session_t, sid), offsetof(sso_session_t, tag)
-};
-
-typedef struct packed_t {
-    apr_uint32_t magic, unused;
-    apr_int64_t started, ends;
-    apr_uint32_t length[SSO_COUNT(texts)]; /* with the NUL; 0: no text */
-} packed_t;
-
-static const char **text_slot(const sso_session_t *session, unsigned i)
-{
-    return (const char **)((apr_uintptr_t)session + texts[i]);
-}
-
-static void pack(apr_pool_t *pool, const sso_session_t *session, sso_bytes_t *out)
-{
-    packed_t head = { MAGIC, 0, session->started, session->ends, { 0 } };
-    apr_size_t at = sizeof(head), claims_at;
-    char *bytes;
-    unsigned i;
-
-    for (i = 0; i < SSO_COUNT(texts); i++) {
-        const char *text = *text_slot(session, i);
-
-        head.length[i] = text ? (apr_uint32_t)strlen(text) + 1 : 0;
-        at += head.length[i];
-    }
-    claims_at = ALIGN8(at);
-    out->length = claims_at + sso_claims_size(&session->claims);
-    out->data = bytes = apr_pcalloc(pool, out->length);
-    memcpy(bytes, &head, sizeof(head));
-    for (i = 0, at = sizeof(head); i < SSO_COUNT(texts); at += head.length[i++])
-        if (head.length[i])
-            memcpy(bytes + at, *text_slot(session, i), head.length[i]);
-    sso_claims_write(&session->claims, bytes + claims_at);
-}
-
-/* The bytes have been sealed by us; the checks guard against another version's layout. */
-static int unpack(sso_bytes_t from, sso_session_t *session)
-{
-    const char *bytes = from.data;
-    packed_t head;
-    apr_size_t at = sizeof(head);
-    unsigned i;
-
-    if (from.length < sizeof(head))
-        return 0;
-    memcpy(&head, bytes, sizeof(head));
-    if (head.magic != MAGIC)
-        return 0;
-    session->started = head.started;
-    session->ends = head.ends;
-    for (i = 0; i < SSO_COUNT(texts); at += head.length[i++]) {
-        if (head.length[i] > from.length - at)
-            return 0;
-        *text_slot(session, i) = head.length[i] ? bytes + at : NULL;
-    }
-    at = ALIGN8(at);
-    return at <= from.length && sso_claims_read(bytes + at, from.length - at, &session->claims);
-}
 
 /* ---- building ---- */
 
@@ -162,6 +93,19 @@ static sso_rc_e pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const
     return SSO_OK;
 }
 
+/* They are the claims', which go. */
+static void own_texts(apr_pool_t *pool, sso_session_t *session)
+{
+    const char **texts[] = {
+        &session->remote_user, &session->username, &session->user_id, &session->email,
+        &session->name, &session->tenant, &session->issuer, &session->subject, &session->sid
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(texts); i++)
+        *texts[i] = apr_pstrdup(pool, *texts[i]);
+}
+
 sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
                            const json_t *claims, sso_session_t **session)
 {
@@ -187,8 +131,7 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
     if (rc == SSO_OK)
         rc = sso_claims_flatten(ctx, mapped, &made->claims);
     if (rc == SSO_OK) {
-        for (i = 0; i < (int)SSO_COUNT(texts); i++)
-            *text_slot(made, (unsigned)i) = apr_pstrdup(ctx->pool, *text_slot(made, (unsigned)i));
+        own_texts(ctx->pool, made);
         made->started = ctx->now;
         made->ends = ctx->now + site->config->session_max;
         made->idle_ends = ctx->now + site->config->session_idle;
@@ -219,60 +162,85 @@ static sso_rc_e key_of(sso_ctx_t *ctx, const sso_site_t *site, const char *id, s
     return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
 }
 
+sso_rc_e sso_session_store(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                           const sso_session_t *session, apr_time_t expires)
+{
+    sso_store_item_t item = { .expires = expires };
+    sso_bytes_t value;
+
+    SSO_TRY(sso_record_seal(ctx, site->ring, key, session, &value));
+    item.value = value.data;
+    item.length = value.length;
+    return sso_store_put(ctx, ctx->ports->store, key, &item);
+}
+
 sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
                            const char **id)
 {
-    sso_store_item_t item = { .expires = session->idle_ends < session->ends ? session->idle_ends
-                                                                            : session->ends };
-    sso_bytes_t plain, context, box;
     sso_store_key_t key;
     const char *made;
 
     SSO_TRY(sso_random_text(ctx, ID_BYTES, &made));
     SSO_TRY(key_of(ctx, site, made, &key));
-    pack(ctx->pool, session, &plain);
-    context.data = key.bytes;
-    context.length = sizeof(key.bytes);
-    SSO_TRY(sso_box_seal(ctx, site->ring, "session", context, plain, &box));
-    item.value = box.data;
-    item.length = box.length;
-    SSO_TRY(sso_within(ctx, sso_store_put(ctx, ctx->ports->store, &key, &item), "new session"));
+    SSO_TRY(sso_within(ctx, sso_session_store(ctx, site, &key, session,
+                                              session->idle_ends < session->ends
+                                                  ? session->idle_ends : session->ends),
+                       "new session"));
     *id = made;
+    return SSO_OK;
+}
+
+sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                          apr_time_t touch, const sso_session_t **session)
+{
+    const sso_provider_t *provider;
+    sso_session_t *found;
+    sso_store_entry_t entry;
+    sso_bytes_t value;
+
+    SSO_TRY(sso_store_get(ctx, ctx->ports->store, key, touch, &entry));
+    value.data = entry.value;
+    value.length = entry.length;
+    SSO_TRY(sso_record_open(ctx, site->ring, key, value, &found));
+    provider = sso_provider_find(site, found->provider);
+    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
+        return SSO_ABSENT;
+    found->idle_ends = entry.expires < found->ends ? entry.expires : found->ends;
+    found->version = entry.version;
+    *session = found;
     return SSO_OK;
 }
 
 sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
                           const sso_session_t **session)
 {
-    const sso_provider_t *provider;
-    sso_session_t *found;
-    sso_store_entry_t entry;
-    sso_bytes_t box, context, plain;
     sso_store_key_t key;
 
     SSO_TRY(key_of(ctx, site, id, &key));
-    SSO_TRY(sso_store_get(ctx, ctx->ports->store, &key,
-                          touch ? ctx->now + site->config->session_idle : 0, &entry));
-    box.data = entry.value;
-    box.length = entry.length;
-    context.data = key.bytes;
-    context.length = sizeof(key.bytes);
-    found = apr_palloc(ctx->pool, sizeof(*found));
-    if (sso_box_open(ctx, site->ring, "session", context, box, &plain) != SSO_OK
-        || !unpack(plain, found)) {
-        /* a retired secret, another version: not worth more than signing in again */
-        sso_log(ctx, SSO_LOG_INFO, 605, "a stored session cannot be opened: %s",
-                ctx->err.rc ? ctx->err.text : "another version's layout");
-        sso_forgive(ctx);
-        return SSO_ABSENT;
-    }
-    provider = sso_provider_find(site, found->provider);
-    if (found->ends <= ctx->now || !provider || !found->tag
-        || strcmp(provider->tag, found->tag))
-        return SSO_ABSENT;
-    found->idle_ends = entry.expires < found->ends ? entry.expires : found->ends;
-    *session = found;
-    return SSO_OK;
+    return sso_session_load(ctx, site, &key, touch ? ctx->now + site->config->session_idle : 0,
+                            session);
+}
+
+sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
+                          sso_session_t *session)
+{
+    sso_store_item_t item = { .expires = found->idle_ends };
+    sso_bytes_t value;
+
+    session->key = found->key;
+    session->box = found->box;
+    session->generation = found->generation + 1;
+    session->idle_ends = found->idle_ends < session->ends ? found->idle_ends : session->ends;
+    SSO_TRY(sso_record_seal(ctx, site->ring, &found->key, session, &value));
+    item.value = value.data;
+    item.length = value.length;
+    return sso_store_swap(ctx, ctx->ports->store, &found->key, found->version, &item);
+}
+
+sso_rc_e sso_session_end_at(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
+{
+    (void)site;
+    return sso_store_remove(ctx, ctx->ports->store, key);
 }
 
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id)
@@ -280,5 +248,5 @@ sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id)
     sso_store_key_t key;
 
     SSO_TRY(key_of(ctx, site, id, &key));
-    return sso_store_remove(ctx, ctx->ports->store, &key);
+    return sso_session_end_at(ctx, site, &key);
 }

@@ -10,14 +10,30 @@
  * It ends at its absolute end, whatever happens, and when its entry in the store has not been
  * touched for the idle time. Records are sealed and bound to their place in the store and to
  * their virtual host.
+ *
+ * Tokens are in a second box beside the record, which a request opens only if it needs one. Record
+ * and tokens are one entry of the store, so that both change together or not at all: whoever
+ * replaces them says which version was read, and comes too late if there is another one.
  */
 
 #include "sso_claims.h"
 #include "sso_provider.h"
 #include "sso_store.h"
 
+#define SSO_SESSION_TOKEN_MAX (64 * 1024) /* a longer token is not kept */
+
+/** Tokens that are kept. */
+typedef struct sso_kept_t {
+    const char *access, *refresh, *id; /* NULL: not given, or nothing needs it */
+    apr_time_t got, expires; /* the access token: since when, until when (0: not said) */
+} sso_kept_t;
+
 typedef struct sso_session_t {
     apr_time_t started, ends, idle_ends;
+    apr_time_t refresh_due;    /* from then on its tokens are to be renewed; 0: never */
+    apr_time_t access_expires; /* of its access token; 0: not said */
+    apr_uint32_t generation;   /* how often it has been replaced */
+    apr_uint32_t failures;     /* refreshes that failed, one after the other */
     const char *provider;    /* NAME */
     const char *tag;         /* of the provider: see sso_provider_t */
     const char *remote_user; /* REMOTE_USER */
@@ -25,6 +41,12 @@ typedef struct sso_session_t {
     const char *user_id, *email, *name, *tenant, *remote_id;
     const char *issuer, *subject, *sid;
     sso_claims_t claims;
+    /* what is to be stored with it; of a session that was found: NULL, see sso_session_tokens() */
+    const sso_kept_t *kept;
+    /* where it was found */
+    sso_store_key_t key;
+    apr_uint64_t version;
+    sso_bytes_t box; /* the tokens, sealed; length 0: there are none */
 } sso_session_t;
 
 /**
@@ -53,7 +75,41 @@ sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_ses
 sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
                           const sso_session_t **session);
 
+/** The same by its key, for whoever has that from elsewhere. */
+sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                          apr_time_t touch, const sso_session_t **session);
+
+/** Store a record under a key of the caller's. @a expires: of the entry. As sso_store_put(). */
+sso_rc_e sso_session_store(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                           const sso_session_t *session, apr_time_t expires);
+
+/**
+ * The tokens of a session that was found.
+ *
+ * @param kept  out: in ctx->pool; untouched unless SSO_OK
+ * @return SSO_ABSENT  it has none, or they cannot be opened (any more)
+ */
+sso_rc_e sso_session_tokens(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
+                            const sso_kept_t **kept);
+
+/**
+ * Replace a session that was found, unless somebody else has replaced or ended it meanwhile. Its
+ * idle time goes on from where it was.
+ *
+ * @param found    what was found: its version is what must still be there
+ * @param session  what is to be there instead; its kept NULL: the tokens stay as they are. Gets the
+ *                 place in the store and the next generation
+ * @return SSO_ABSENT  it has been ended
+ *         SSO_DENIED  it has been replaced: look again
+ *         SSO_UPSTREAM, SSO_BROKEN
+ */
+sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
+                          sso_session_t *session);
+
 /** End a session. SSO_ABSENT: there was none. */
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id);
+
+/** The same by its key. */
+sso_rc_e sso_session_end_at(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key);
 
 #endif

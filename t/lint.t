@@ -20,7 +20,7 @@ my @LAYERS = (
     [qw(value config options)],
     [qw(provider kind metadata document id_token par token client_auth http)],
     [qw(session claims export idmap graph)],
-    [qw(answer flow own_keys page login callback bearer logout photo metrics)],
+    [qw(answer flow identity own_keys page login callback bearer logout photo metrics)],
 );
 my $GLUE = @LAYERS;
 

@@ -121,6 +121,18 @@ static inline sso_rc_e memory_add(sso_ctx_t *ctx, sso_store_t *store, const sso_
     return memory_put(ctx, store, key, item);
 }
 
+static inline sso_rc_e memory_swap(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key,
+                                   apr_uint64_t version, const sso_store_item_t *item)
+{
+    const memory_entry_t *found = memory_find(ctx, key);
+
+    if (memory_down(ctx))
+        return SSO_UPSTREAM;
+    if (!found)
+        return SSO_ABSENT;
+    return found->version == version ? memory_put(ctx, store, key, item) : SSO_DENIED;
+}
+
 static inline sso_rc_e memory_remove(sso_ctx_t *ctx, sso_store_t *store,
                                      const sso_store_key_t *key)
 {
@@ -294,8 +306,8 @@ static inline sso_site_t *world_empty_site(const char *realm, const char *secret
 
 static inline void world_start(void)
 {
-    static const sso_store_kind_t kind = { "memory", memory_get, memory_put, memory_add, NULL,
-                                           memory_remove, NULL };
+    static const sso_store_kind_t kind = { "memory", memory_get, memory_put, memory_add,
+                                           memory_swap, memory_remove, NULL };
     sso_config_t *campus;
 
     forge_start();

@@ -3,18 +3,13 @@
 # of it, another size of the store, a damaged file. And what stands in the way of a start is said.
 use strict;
 use warnings;
-use File::Temp ();
 use Time::HiRes ();
 use EdxSSO::Test;
-use EdxSSO::Servers;
 use EdxSSO::SignIn;
 use EdxSSO::Site;
 
 alone();
-my $servers = EdxSSO::Servers->new;
-$ENV{LMS_FILES} = File::Temp::tempdir('edxsso-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-$ENV{LMS_ROOT} = $servers->start('/usr/bin/python3', 't/idp/lms.py', '--write-jwks', "$ENV{LMS_FILES}/lms-jwks.json");
-lms_root($ENV{LMS_ROOT});
+own_lms();
 lms_reset();
 
 my $SESSIONS = 6;

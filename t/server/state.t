@@ -19,10 +19,6 @@ my @refusal = (calls => 0, app => '/studio');
 
 my $SEALED = 'SSO0125|SSO0126|SSO0127|SSO0128|SSO0129'; # not ours, altered, of another key
 
-# begun now, looked at when all else is done (EdxSSOLoginTimeout 1m)
-my $late = browser('si_hasty');
-my ($late_callback, $begun) = slow() ? (to_callback($late, '/app')->location, time) : ();
-
 # what is done to the URL of the callback
 my @altered = (
     ['no state',          sub { $_[0] =~ s/[?&]state=[^&]*//r }, 'SSO0550'],
@@ -191,16 +187,6 @@ for my $case (@requests) {
     like($raw->status, qr/^4\d\d$/, 'a body of broken chunks');
     allow_log('SSO0556');
     is($browser->get($callback)->status, 302, 'the code is still good');
-}
-
-SKIP: {
-    skip 'takes a minute', 1 unless defined $begun;
-    my ($value) = map { $_->{value} } $late->cookie('edxsso_login');
-    like($late->cookie('edxsso_login')->{line}, qr/; Max-Age=60\b/i, 'the cookie goes when the state does');
-    my $wait = $begun + 62 - time;
-    sleep $wait if $wait > 0;
-    $late->set_cookie("edxsso_login=$value; Path=/"); # which a browser would not send any more
-    refused($late, $late_callback, 'a sign-in that took too long', status => 400, log => 'SSO0552', calls => 0);
 }
 
 no_secrets();

@@ -16,6 +16,8 @@ my $PATIENCE = 2; # seconds for an answer
 my $THREADS = 2 * $CHILDREN;
 my $END = time + (slow() ? 240 : 60);
 
+alone();
+own_lms();
 lms_reset();
 # all of it in one shard, so that everybody meets at one lock
 my $httpd = site(mpm => 'event', server => "EdxSSOStore shm:4M\n", more => "LogLevel warn auth_edxsso:info\n"

@@ -9,6 +9,7 @@ package EdxSSO::Site;
 #   my $cookie = cookie_of($browser);            # 'edxsso=...'
 #   alive($httpd, @cookies);                     # how many of these sessions are alive
 #   load($httpd, @cookies, { clients => 2 });    # an EdxSSO::Load of requests of /app
+#   own_lms();                                   # the stand-in LMS is one of this test's own from here on
 #
 # provider: lines of the section; without keys among them they are those of the stand-in of t/TEST.
 # root, public: of another stand-in. Everything else is an option of EdxSSO::Httpd.
@@ -18,7 +19,18 @@ use Exporter 'import';
 use EdxSSO::Browser;
 use EdxSSO::Httpd;
 use EdxSSO::Load;
-our @EXPORT = qw(site site_text sign_in cookie_of alive load file_mode);
+use EdxSSO::Servers;
+use EdxSSO::SignIn ();
+use File::Temp ();
+our @EXPORT = qw(site site_text sign_in cookie_of alive load file_mode own_lms);
+
+my $servers;
+sub own_lms {
+    my $dir = $ENV{LMS_FILES} = File::Temp::tempdir('edxsso-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    $servers = EdxSSO::Servers->new;
+    $ENV{LMS_ROOT} = $servers->start('/usr/bin/python3', 't/idp/lms.py', '--write-jwks', "$dir/lms-jwks.json");
+    return EdxSSO::SignIn::lms_root($ENV{LMS_ROOT});
+}
 
 sub site_text {
     my (%option) = @_;

@@ -28,6 +28,7 @@ typedef struct response_t {
     const char *code, *state, *error, *description, *issuer;
     const char *own_error, *own_description; /* Facebook's, where it does not say `error` */
     const char *profile; /* Apple's */
+    const char *session_state; /* OpenID Connect Session Management 2; Entra's sid */
 } response_t;
 
 static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -80,6 +81,7 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
         { "error_code", offsetof(response_t, own_error) },
         { "error_message", offsetof(response_t, own_description) },
         { "user", offsetof(response_t, profile) },
+        { "session_state", offsetof(response_t, session_state) },
     };
     apr_table_t *fields;
     const char *text;
@@ -195,6 +197,8 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
     exchange.extra = sso_form_text(extra);
     SSO_TRY(sso_token_redeem(ctx, provider, &exchange, &tokens));
     SSO_TRY(sso_identity_find(ctx, request->site, provider, &wanted, &tokens, session));
+    if (!(*session)->sid)
+        (*session)->sid = response->session_state;
     sso_identity_keep(ctx, &tokens, *session);
     return SSO_OK;
 }

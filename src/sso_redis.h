@@ -41,7 +41,7 @@ sso_rc_e sso_redis_url_parse(sso_ctx_t *ctx, apr_pool_t *pool, const char *url,
 
 #include <hiredis/hiredis.h>
 
-#define SSO_REDIS_WORDS_MAX     8
+#define SSO_REDIS_WORDS_MAX     12
 #define SSO_REDIS_ADDRESSES_MAX 4
 
 /** A command: binary words. */

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define READ_BYTES  16384
-#define REPLY_BYTES (SSO_STORE_VALUE_MAX + 4096) /* the largest answer that can be right */
+#define REPLY_BYTES (2 * SSO_STORE_VALUE_MAX + 4096) /* the largest answer that can be right */
 
 typedef enum { IO_DONE, IO_LATE, IO_BROKEN } io_e;
 

@@ -23,6 +23,7 @@
 typedef struct ring_key_t {
     unsigned char id[ID_BYTES];
     unsigned char key[KEY_BYTES];
+    unsigned char mac[KEY_BYTES]; /* for sso_ring_mac() */
 } ring_key_t;
 
 struct sso_keyring_t {
@@ -32,10 +33,10 @@ struct sso_keyring_t {
     EVP_MD *md;
 };
 
-/* HKDF-SHA256 with the realm as salt: id and key in one go */
+/* HKDF-SHA256 with the realm as salt: id and keys in one go */
 static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
 {
-    unsigned char both[ID_BYTES + KEY_BYTES];
+    unsigned char all[ID_BYTES + 2 * KEY_BYTES];
     char label[] = "edxsso seal v1", hash[] = "SHA256";
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *kctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
@@ -48,15 +49,16 @@ static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof(label) - 1),
         OSSL_PARAM_construct_end()
     };
-    int done = kctx && EVP_KDF_derive(kctx, both, sizeof(both), params) == 1;
+    int done = kctx && EVP_KDF_derive(kctx, all, sizeof(all), params) == 1;
 
     EVP_KDF_CTX_free(kctx);
     EVP_KDF_free(kdf);
     if (done) {
-        memcpy(out->id, both, ID_BYTES);
-        memcpy(out->key, both + ID_BYTES, KEY_BYTES);
+        memcpy(out->id, all, ID_BYTES);
+        memcpy(out->key, all + ID_BYTES, KEY_BYTES);
+        memcpy(out->mac, all + ID_BYTES + KEY_BYTES, KEY_BYTES);
     }
-    OPENSSL_cleanse(both, sizeof(both));
+    OPENSSL_cleanse(all, sizeof(all));
     return done;
 }
 
@@ -251,6 +253,26 @@ sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t 
     return SSO_OK;
 }
 
+int sso_ring_count(const sso_keyring_t *ring)
+{
+    return ring->count;
+}
+
+/* Each part with its length before it, so that no two lists of parts are the same text. */
+sso_rc_e sso_ring_mac(sso_ctx_t *ctx, const sso_keyring_t *ring, int which,
+                      const sso_bytes_t *parts, int count, unsigned char mac[SSO_DIGEST_BYTES])
+{
+    const ring_key_t *key = &ring->keys[which];
+    unsigned char digest[SSO_DIGEST_BYTES];
+    size_t length;
+
+    SSO_TRY(sso_digest(ctx, parts, count, digest));
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->mac, sizeof(key->mac), digest,
+                   sizeof(digest), mac, SSO_DIGEST_BYTES, &length))
+        return sso_fail(ctx, SSO_BROKEN, 1060, "OpenSSL could not make an HMAC");
+    return SSO_OK;
+}
+
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
                     unsigned char digest[SSO_DIGEST_BYTES])
 {
@@ -285,12 +307,18 @@ sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, cons
     return SSO_OK;
 }
 
+sso_rc_e sso_random_bytes(sso_ctx_t *ctx, void *bytes, int count)
+{
+    if (RAND_bytes(bytes, count) != 1)
+        return sso_fail(ctx, SSO_BROKEN, 132, "OpenSSL has no random bytes");
+    return SSO_OK;
+}
+
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text)
 {
     unsigned char *bytes = apr_palloc(ctx->pool, (apr_size_t)count);
 
-    if (RAND_bytes(bytes, count) != 1)
-        return sso_fail(ctx, SSO_BROKEN, 132, "OpenSSL has no random bytes");
+    SSO_TRY(sso_random_bytes(ctx, bytes, count));
     *text = sso_b64url_encode(ctx->pool, bytes, (apr_size_t)count);
     return SSO_OK;
 }

@@ -72,6 +72,19 @@ sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
 sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
                          unsigned char digest[SSO_DIGEST_BYTES]);
 
+/** How many secrets a ring has: 1..SSO_KEYRING_MAX. */
+int sso_ring_count(const sso_keyring_t *ring);
+
+/**
+ * A keyed digest (HMAC-SHA256) over parts: what it was made of cannot be found out by trying.
+ *
+ * @param which  0, the newest secret, .. sso_ring_count() - 1: what was made before a secret was
+ *               replaced is found under the older ones
+ * @param parts  the first of them should say what for
+ */
+sso_rc_e sso_ring_mac(sso_ctx_t *ctx, const sso_keyring_t *ring, int which,
+                      const sso_bytes_t *parts, int count, unsigned char mac[SSO_DIGEST_BYTES]);
+
 /** Plain SHA-256 (PKCE S256, RFC 7636 4.2). */
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
                     unsigned char digest[SSO_DIGEST_BYTES]);
@@ -84,6 +97,9 @@ sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const
 
 /** HMAC-SHA256 over a text, in lower-case hexadecimal. SSO_BROKEN is the only failure. */
 sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, const char **hex);
+
+/** @a count random bytes. SSO_BROKEN is the only failure. */
+sso_rc_e sso_random_bytes(sso_ctx_t *ctx, void *bytes, int count);
 
 /** @a count random bytes as base64url, in ctx->pool. SSO_BROKEN is the only failure. */
 sso_rc_e sso_random_text(sso_ctx_t *ctx, int count, const char **text);

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define ID_BYTES 32
-#define ID_CHARS 43
+#define COOKIE_BYTES (ID_BYTES + SSO_PERSON_BYTES)
+#define COOKIE_CHARS 64
 
 /* ---- building ---- */
 
@@ -87,9 +88,6 @@ static sso_rc_e pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const
     session->email = claim_text(ctx, claims, "email");
     session->name = claim_text(ctx, claims, "name");
     session->tenant = claim_text(ctx, claims, "tid");
-    session->issuer = sso_json_text(claims, "iss");
-    session->subject = sso_json_text(claims, "sub");
-    session->sid = sso_json_text(claims, "sid");
     return SSO_OK;
 }
 
@@ -115,6 +113,9 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
     sso_rc_e rc;
     int i;
 
+    made->issuer = sso_json_text(claims, "iss"); /* as the provider means them, not as mapped */
+    made->subject = sso_json_text(claims, "sub");
+    made->sid = sso_json_text(claims, "sid");
     map_claims(provider, mapped);
     rc = pick_texts(ctx, provider, mapped, made);
     for (i = 0; rc == SSO_OK && required && i < required->nelts; i++) {
@@ -128,6 +129,8 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
                           name);
         }
     }
+    if (rc == SSO_OK)
+        rc = sso_revoke_person(ctx, site, provider->tag, made->subject, made->person);
     if (rc == SSO_OK)
         rc = sso_claims_flatten(ctx, mapped, &made->claims);
     if (rc == SSO_OK) {
@@ -146,67 +149,97 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
 /*
  * Where a session is kept: the digest of its id and of whose it is. What is hashed fits into one
  * block of SHA-256, since every request of a signed-in user comes by here.
- *
- * @return SSO_ABSENT  the text is no session id
  */
-static sso_rc_e key_of(sso_ctx_t *ctx, const sso_site_t *site, const char *id, sso_store_key_t *key)
+static sso_rc_e key_of(sso_ctx_t *ctx, const sso_site_t *site, const unsigned char id[ID_BYTES],
+                       sso_store_key_t *key)
 {
-    unsigned char both[SSO_REALM_BYTES + ID_BYTES], *bytes;
+    unsigned char both[SSO_REALM_BYTES + ID_BYTES];
     sso_bytes_t hashed = { both, sizeof(both) };
+
+    memcpy(both, site->realm_tag, SSO_REALM_BYTES);
+    memcpy(both + SSO_REALM_BYTES, id, ID_BYTES);
+    return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
+}
+
+/* What a cookie says: where the session is, and whose. SSO_ABSENT: the text is none of ours. */
+static sso_rc_e read_cookie(sso_ctx_t *ctx, const sso_site_t *site, const char *text,
+                            sso_store_key_t *key, const unsigned char **person)
+{
+    unsigned char *bytes;
     apr_size_t length;
 
-    if (strlen(id) != ID_CHARS || !sso_b64url_decode(ctx->pool, id, ID_CHARS, &bytes, &length))
+    if (strlen(text) != COOKIE_CHARS
+        || !sso_b64url_decode(ctx->pool, text, COOKIE_CHARS, &bytes, &length)
+        || length != COOKIE_BYTES)
         return SSO_ABSENT;
-    memcpy(both, site->realm_tag, SSO_REALM_BYTES);
-    memcpy(both + SSO_REALM_BYTES, bytes, ID_BYTES);
-    return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
+    *person = bytes + ID_BYTES;
+    return key_of(ctx, site, bytes, key);
+}
+
+static sso_rc_e make_item(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                          const sso_session_t *session, sso_store_item_t *item)
+{
+    sso_bytes_t value;
+
+    SSO_TRY(sso_record_seal(ctx, site->ring, key, session, &value));
+    item->value = value.data;
+    item->length = value.length;
+    return SSO_OK;
 }
 
 sso_rc_e sso_session_store(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
                            const sso_session_t *session, apr_time_t expires)
 {
     sso_store_item_t item = { .expires = expires };
-    sso_bytes_t value;
 
-    SSO_TRY(sso_record_seal(ctx, site->ring, key, session, &value));
-    item.value = value.data;
-    item.length = value.length;
+    SSO_TRY(make_item(ctx, site, key, session, &item));
     return sso_store_put(ctx, ctx->ports->store, key, &item);
 }
 
 sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
                            const char **id)
 {
-    sso_store_key_t key;
-    const char *made;
+    sso_store_item_t item = { .expires = session->idle_ends < session->ends ? session->idle_ends
+                                                                            : session->ends };
+    sso_revoke_begun_t begun = { session->tag, session->sid, { { 0 } }, SSO_KEPT_IN_STORE,
+                                 session->ends };
+    unsigned char bytes[COOKIE_BYTES];
 
-    SSO_TRY(sso_random_text(ctx, ID_BYTES, &made));
-    SSO_TRY(key_of(ctx, site, made, &key));
-    SSO_TRY(sso_within(ctx, sso_session_store(ctx, site, &key, session,
-                                              session->idle_ends < session->ends
-                                                  ? session->idle_ends : session->ends),
-                       "new session"));
-    *id = made;
+    SSO_TRY(sso_random_bytes(ctx, bytes, ID_BYTES));
+    memcpy(bytes + ID_BYTES, session->person, SSO_PERSON_BYTES);
+    SSO_TRY(key_of(ctx, site, bytes, &begun.key));
+    SSO_TRY(make_item(ctx, site, &begun.key, session, &item));
+    SSO_TRY(sso_within(ctx, sso_revoke_begin(ctx, site, &begun, &item), "new session"));
+    *id = sso_b64url_encode(ctx->pool, bytes, sizeof(bytes));
+    return SSO_OK;
+}
+
+/* Whether what an entry holds is a session that counts. */
+static sso_rc_e judge(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                      const sso_store_entry_t *entry, sso_session_t **session)
+{
+    sso_bytes_t value = { entry->value, entry->length };
+    const sso_provider_t *provider;
+    sso_session_t *found;
+
+    SSO_TRY(sso_record_open(ctx, site->ring, key, value, &found));
+    provider = sso_provider_find(site, found->provider);
+    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
+        return SSO_ABSENT;
+    found->idle_ends = entry->expires < found->ends ? entry->expires : found->ends;
+    found->version = entry->version;
+    *session = found;
     return SSO_OK;
 }
 
 sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
                           apr_time_t touch, const sso_session_t **session)
 {
-    const sso_provider_t *provider;
-    sso_session_t *found;
     sso_store_entry_t entry;
-    sso_bytes_t value;
+    sso_session_t *found;
 
     SSO_TRY(sso_store_get(ctx, ctx->ports->store, key, touch, &entry));
-    value.data = entry.value;
-    value.length = entry.length;
-    SSO_TRY(sso_record_open(ctx, site->ring, key, value, &found));
-    provider = sso_provider_find(site, found->provider);
-    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
-        return SSO_ABSENT;
-    found->idle_ends = entry.expires < found->ends ? entry.expires : found->ends;
-    found->version = entry.version;
+    SSO_TRY(judge(ctx, site, key, &entry, &found));
     *session = found;
     return SSO_OK;
 }
@@ -214,26 +247,37 @@ sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_stor
 sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
                           const sso_session_t **session)
 {
-    sso_store_key_t key;
+    sso_store_entry_t entries[2]; /* the session's own, and the mark of whose it is */
+    sso_store_key_t keys[2];
+    const unsigned char *person;
+    sso_session_t *found;
 
-    SSO_TRY(key_of(ctx, site, id, &key));
-    return sso_session_load(ctx, site, &key, touch ? ctx->now + site->config->session_idle : 0,
-                            session);
+    SSO_TRY(read_cookie(ctx, site, id, &keys[0], &person));
+    sso_revoke_mark_key(site, person, &keys[1]);
+    SSO_TRY(sso_store_get_two(ctx, ctx->ports->store, keys,
+                              touch ? ctx->now + site->config->session_idle : 0, entries));
+    if (!entries[0].value)
+        return SSO_ABSENT;
+    SSO_TRY(judge(ctx, site, &keys[0], &entries[0], &found));
+    if (memcmp(found->person, person, SSO_PERSON_BYTES)
+        || sso_revoke_marked(&entries[1], found->started))
+        return SSO_ABSENT;
+    *session = found;
+    return SSO_OK;
 }
 
 sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
                           sso_session_t *session)
 {
     sso_store_item_t item = { .expires = found->idle_ends };
-    sso_bytes_t value;
 
     session->key = found->key;
+    session->started = found->started; /* a mark ends it, whatever has been renewed since */
+    memcpy(session->person, found->person, SSO_PERSON_BYTES);
     session->box = found->box;
     session->generation = found->generation + 1;
     session->idle_ends = found->idle_ends < session->ends ? found->idle_ends : session->ends;
-    SSO_TRY(sso_record_seal(ctx, site->ring, &found->key, session, &value));
-    item.value = value.data;
-    item.length = value.length;
+    SSO_TRY(make_item(ctx, site, &found->key, session, &item));
     return sso_store_swap(ctx, ctx->ports->store, &found->key, found->version, &item);
 }
 
@@ -245,8 +289,9 @@ sso_rc_e sso_session_end_at(sso_ctx_t *ctx, const sso_site_t *site, const sso_st
 
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id)
 {
+    const unsigned char *person;
     sso_store_key_t key;
 
-    SSO_TRY(key_of(ctx, site, id, &key));
+    SSO_TRY(read_cookie(ctx, site, id, &key, &person));
     return sso_session_end_at(ctx, site, &key);
 }

@@ -5,8 +5,10 @@
 /*
  * Sessions: who signed in, kept in the store, found by a cookie.
  *
- * The cookie holds 32 random bytes; the store knows only their digest. A record is stored in the
- * form a request needs it in: times, a few texts, and the claims flattened (sso_claims.h).
+ * The cookie holds 32 random bytes, of which the store knows only the digest, and whose session it
+ * is (sso_revoke.h), so that one look into the store also tells whether all of a person's sessions
+ * have been ended. A record is stored in the form a request needs it in: times, a few texts, and
+ * the claims flattened (sso_claims.h).
  * It ends at its absolute end, whatever happens, and when its entry in the store has not been
  * touched for the idle time. Records are sealed and bound to their place in the store and to
  * their virtual host.
@@ -18,6 +20,7 @@
 
 #include "sso_claims.h"
 #include "sso_provider.h"
+#include "sso_revoke.h"
 #include "sso_store.h"
 
 #define SSO_SESSION_TOKEN_MAX (64 * 1024) /* a longer token is not kept */
@@ -39,7 +42,9 @@ typedef struct sso_session_t {
     const char *remote_user; /* REMOTE_USER */
     const char *username;    /* the texts below may be NULL */
     const char *user_id, *email, *name, *tenant, *remote_id;
-    const char *issuer, *subject, *sid;
+    const char *issuer, *subject;
+    const char *sid; /* of the session at the provider: the id_token's, or `session_state` */
+    unsigned char person[SSO_PERSON_BYTES];
     sso_claims_t claims;
     /* what is to be stored with it; of a session that was found: NULL, see sso_session_tokens() */
     const sso_kept_t *kept;

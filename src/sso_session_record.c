@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define MAGIC        0x33535345u /* "ESS3": the layouts below */
+#define MAGIC        0x34535345u /* "ESS4": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
 #define ALIGN8(n)    (((n) + 7) & ~(apr_size_t)7)
@@ -33,6 +33,7 @@ typedef struct outer_t {
 typedef struct packed_t {
     apr_uint32_t generation, failures;
     apr_int64_t started, ends, refresh_due, access_expires;
+    unsigned char person[SSO_PERSON_BYTES];
     apr_uint32_t length[SSO_COUNT(texts)]; /* with the NUL; 0: no text */
 } packed_t;
 
@@ -102,6 +103,7 @@ static void pack(apr_pool_t *pool, const sso_session_t *session, sso_bytes_t *ou
 
     out->length = claims_at + sso_claims_size(&session->claims);
     out->data = bytes = apr_pcalloc(pool, out->length);
+    memcpy(head.person, session->person, SSO_PERSON_BYTES);
     memcpy(bytes, &head, sizeof(head));
     write_texts(session, texts, SSO_COUNT(texts), head.length, bytes + sizeof(head));
     sso_claims_write(&session->claims, bytes + claims_at);
@@ -123,6 +125,7 @@ static int unpack(sso_bytes_t from, sso_session_t *session)
     session->refresh_due = head.refresh_due;
     session->access_expires = head.access_expires;
     session->kept = NULL;
+    memcpy(session->person, head.person, SSO_PERSON_BYTES);
     if (!read_texts(session, texts, SSO_COUNT(texts), head.length, from, &at))
         return 0;
     at = ALIGN8(at);

@@ -66,6 +66,11 @@ typedef struct sso_store_kind_t {
                      apr_uint64_t version, const sso_store_item_t *item);
     sso_rc_e (*remove)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t *key);
     sso_rc_e (*stats)(sso_ctx_t *ctx, sso_store_t *store, sso_store_stats_t *stats);
+    /* NULL where two calls cost no more than one */
+    sso_rc_e (*get_two)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t keys[2],
+                        apr_time_t touch, sso_store_entry_t entries[2]);
+    sso_rc_e (*put_two)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t keys[2],
+                        const sso_store_item_t items[2], int *added);
 } sso_store_kind_t;
 
 struct sso_store_t {
@@ -125,6 +130,53 @@ static inline sso_rc_e sso_store_remove(sso_ctx_t *ctx, sso_store_t *store,
                                         const sso_store_key_t *key)
 {
     return store->kind->remove(ctx, store, key);
+}
+
+/**
+ * Read two entries in one go: in Redis, one round trip.
+ *
+ * @param touch    of the first, as for sso_store_get(); the second is not touched
+ * @param entries  out: one that is not there has no value (NULL)
+ * @return SSO_OK  both have been looked for; else as sso_store_get()
+ */
+static inline sso_rc_e sso_store_get_two(sso_ctx_t *ctx, sso_store_t *store,
+                                         const sso_store_key_t keys[2], apr_time_t touch,
+                                         sso_store_entry_t entries[2])
+{
+    sso_rc_e rc;
+    int i;
+
+    if (store->kind->get_two)
+        return store->kind->get_two(ctx, store, keys, touch, entries);
+    for (i = 0; i < 2; i++) {
+        rc = sso_store_get(ctx, store, &keys[i], i ? 0 : touch, &entries[i]);
+        if (rc == SSO_ABSENT)
+            entries[i].value = NULL;
+        else if (rc != SSO_OK)
+            return rc;
+    }
+    return SSO_OK;
+}
+
+/**
+ * Write the first entry, and the second if there is none, in one go.
+ *
+ * @param added  out: whether the second was written
+ * @return as sso_store_put(); the first may have been written all the same
+ */
+static inline sso_rc_e sso_store_put_two(sso_ctx_t *ctx, sso_store_t *store,
+                                         const sso_store_key_t keys[2],
+                                         const sso_store_item_t items[2], int *added)
+{
+    sso_rc_e rc;
+
+    if (store->kind->put_two)
+        return store->kind->put_two(ctx, store, keys, items, added);
+    rc = sso_store_put(ctx, store, &keys[0], &items[0]);
+    if (rc == SSO_OK)
+        rc = sso_store_add(ctx, store, &keys[1], &items[1]);
+    *added = rc == SSO_OK;
+    return rc == SSO_DENIED ? SSO_OK : rc;
 }
 
 /** Counters since the store was made. */

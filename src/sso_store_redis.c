@@ -33,6 +33,7 @@ sso_rc_e sso_store_redis_open(sso_ctx_t *ctx, apr_pool_t *pool,
 #define EXPIRY_AT     (VERSION_AT + VERSION_BYTES)
 #define EXPIRY_BYTES  16
 #define HEAD_BYTES    (EXPIRY_AT + EXPIRY_BYTES)
+#define LENGTH_BYTES  8 /* of the first of two records */
 #define EXPIRY_MAX    APR_INT64_C(9007199254740991) /* Lua's numbers are exact up to 2^53 - 1 */
 
 typedef struct redis_store_t {
@@ -47,25 +48,43 @@ typedef struct redis_store_t {
     "local function live(h) return string.sub(h,1,1)=='1' and "                                   \
     "(tonumber(string.sub(h,19,34)) or 0)>tonumber(ARGV[1]) end "
 
-/* Write the record ARGV[n] for ARGV[n+1] milliseconds; one that has no time left leaves nothing. */
-#define LUA_WRITE(n)                                                                              \
-    "if tonumber(ARGV[" #n "+1])>0 then redis.call('SET',KEYS[1],ARGV[" #n "],'PX',ARGV[" #n      \
-    "+1]) else redis.call('DEL',KEYS[1]) end "
+/* Write the record ARGV[n] for ARGV[n+1] milliseconds under KEYS[k]; one that has no time left
+ * leaves nothing. */
+#define LUA_WRITE(k, n)                                                                           \
+    "if tonumber(ARGV[" #n "+1])>0 then redis.call('SET',KEYS[" #k "],ARGV[" #n "],'PX',ARGV["    \
+    #n "+1]) else redis.call('DEL',KEYS[" #k "]) end "
+
+/* Read KEYS[1] into v and move its expiry on to ARGV[2], for ARGV[3] milliseconds (0: leave it). */
+#define LUA_TOUCH                                                                                 \
+    "local v=redis.call('GET',KEYS[1]) "                                                          \
+    "if v and live(v) and tonumber(string.sub(v,19,34))<tonumber(ARGV[2]) then "                  \
+    "redis.call('SETRANGE',KEYS[1],18,ARGV[2]) redis.call('PEXPIRE',KEYS[1],ARGV[3]) "            \
+    "v=string.sub(v,1,18)..ARGV[2]..string.sub(v,35) end "
 
 /* now, new expiry, its milliseconds */
 static const char touch_script[] =
-    LUA_LIVE
-    "local v=redis.call('GET',KEYS[1]) "
-    "if v and live(v) and tonumber(string.sub(v,19,34))<tonumber(ARGV[2]) then "
-    "redis.call('SETRANGE',KEYS[1],18,ARGV[2]) redis.call('PEXPIRE',KEYS[1],ARGV[3]) "
-    "return string.sub(v,1,18)..ARGV[2]..string.sub(v,35) end "
+    LUA_LIVE LUA_TOUCH
     "return v";
+
+/* as touch_script; both records as one string, the first one's length before them */
+static const char get_two_script[] =
+    LUA_LIVE LUA_TOUCH
+    "v=v or '' "
+    "return string.format('%08x',#v)..v..(redis.call('GET',KEYS[2]) or '')";
 
 /* now, record, milliseconds */
 static const char add_script[] =
     LUA_LIVE
     "if live(redis.call('GETRANGE',KEYS[1],0,33)) then return 0 end "
-    LUA_WRITE(2)
+    LUA_WRITE(1, 2)
+    "return 1";
+
+/* now, record, milliseconds, record of the second, milliseconds */
+static const char put_two_script[] =
+    LUA_LIVE
+    LUA_WRITE(1, 2)
+    "if live(redis.call('GETRANGE',KEYS[2],0,33)) then return 0 end "
+    LUA_WRITE(2, 4)
     "return 1";
 
 /* now, record, milliseconds, version */
@@ -74,7 +93,7 @@ static const char swap_script[] =
     "local h=redis.call('GETRANGE',KEYS[1],0,33) "
     "if not live(h) then return -1 end "
     "if string.sub(h,3,18)~=ARGV[4] then return 0 end "
-    LUA_WRITE(2)
+    LUA_WRITE(1, 2)
     "return 1";
 
 /* now */
@@ -109,16 +128,26 @@ static void begin(sso_redis_command_t *command, sso_ctx_t *ctx, const char *verb
     sso_redis_add(command, key_text(ctx, key), KEY_BYTES);
 }
 
-/* EVAL script 1 key now. The whole script each time: one round trip, whatever Redis has cached. */
-static void begin_script(sso_redis_command_t *command, sso_ctx_t *ctx, const char *script,
-                         const sso_store_key_t *key)
+/* EVAL script count keys now. The whole script each time: one round trip, whatever Redis has
+ * cached. */
+static void begin_keys(sso_redis_command_t *command, sso_ctx_t *ctx, const char *script,
+                       const sso_store_key_t *keys, int count)
 {
+    int i;
+
     command->count = 0;
     sso_redis_add_text(command, "EVAL");
     sso_redis_add_text(command, script);
-    sso_redis_add_text(command, "1");
-    sso_redis_add(command, key_text(ctx, key), KEY_BYTES);
+    sso_redis_add_text(command, count == 1 ? "1" : "2");
+    for (i = 0; i < count; i++)
+        sso_redis_add(command, key_text(ctx, &keys[i]), KEY_BYTES);
     sso_redis_add_text(command, apr_psprintf(ctx->pool, "%" APR_TIME_T_FMT, ctx->now));
+}
+
+static void begin_script(sso_redis_command_t *command, sso_ctx_t *ctx, const char *script,
+                         const sso_store_key_t *key)
+{
+    begin_keys(command, ctx, script, key, 1);
 }
 
 static apr_time_t expiry_of(apr_time_t expires)
@@ -220,24 +249,31 @@ static apr_uint64_t digits(const char *text, apr_size_t length, int base)
 }
 
 /* What a string is as an entry; 0: none that lives. */
-static int read_record(sso_ctx_t *ctx, const redisReply *reply, sso_store_entry_t *entry)
+static int read_record(sso_ctx_t *ctx, const char *record, apr_size_t length,
+                       sso_store_entry_t *entry)
 {
-    const char *record = reply->str;
     apr_uint64_t version;
     apr_time_t expires;
 
-    if (reply->len < HEAD_BYTES || record[0] != LAYOUT)
+    if (length < HEAD_BYTES || record[0] != LAYOUT)
         return 0;
     version = digits(record + VERSION_AT, VERSION_BYTES, 16);
     expires = (apr_time_t)digits(record + EXPIRY_AT, EXPIRY_BYTES, 10);
     if (version == 0 || expires <= ctx->now)
         return 0;
-    entry->length = reply->len - HEAD_BYTES;
+    entry->length = length - HEAD_BYTES;
     entry->value = (const unsigned char *)apr_pstrmemdup(ctx->pool, record + HEAD_BYTES,
                                                          entry->length);
     entry->version = version;
     entry->expires = expires;
     return 1;
+}
+
+static void add_touch(sso_redis_command_t *command, sso_ctx_t *ctx, apr_time_t touch)
+{
+    sso_redis_add_text(command, expiry_text(ctx, touch));
+    sso_redis_add_text(command, apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT,
+                                             millis_left(ctx, touch)));
 }
 
 static sso_rc_e redis_get(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key_t *key,
@@ -250,20 +286,61 @@ static sso_rc_e redis_get(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key
 
     if (touch > ctx->now) {
         begin_script(&command, ctx, touch_script, key);
-        sso_redis_add_text(&command, expiry_text(ctx, touch));
-        sso_redis_add_text(&command, apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT,
-                                                  millis_left(ctx, touch)));
+        add_touch(&command, ctx, touch);
     }
     else
         begin(&command, ctx, "GET", key);
     SSO_TRY(run(ctx, store, &command, &reply));
     type = reply->type;
-    found = type == REDIS_REPLY_STRING && read_record(ctx, reply, entry);
+    found = type == REDIS_REPLY_STRING && read_record(ctx, reply->str, reply->len, entry);
     freeReplyObject(reply);
     if (type != REDIS_REPLY_STRING && type != REDIS_REPLY_NIL)
         return strange(ctx, store, type);
     count(found ? &store->counts.hits : &store->counts.misses);
     return found ? SSO_OK : SSO_ABSENT;
+}
+
+/* What get_two_script answers, taken apart; 0: it is not what that answers. */
+static int read_two(sso_ctx_t *ctx, const redisReply *reply, sso_store_entry_t entries[2])
+{
+    apr_uint64_t first;
+    int i;
+
+    if (reply->type != REDIS_REPLY_STRING || reply->len < LENGTH_BYTES)
+        return 0;
+    first = (apr_uint64_t)apr_strtoi64(apr_pstrmemdup(ctx->pool, reply->str, LENGTH_BYTES), NULL,
+                                       16);
+    if (first > reply->len - LENGTH_BYTES)
+        return 0;
+    for (i = 0; i < 2; i++) {
+        const char *record = reply->str + LENGTH_BYTES + (i ? first : 0);
+        apr_size_t length = i ? reply->len - LENGTH_BYTES - first : first;
+
+        if (!read_record(ctx, record, length, &entries[i]))
+            entries[i].value = NULL;
+    }
+    return 1;
+}
+
+static sso_rc_e redis_get_two(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key_t keys[2],
+                              apr_time_t touch, sso_store_entry_t entries[2])
+{
+    redis_store_t *store = (redis_store_t *)base;
+    sso_redis_command_t command;
+    redisReply *reply;
+    int type, fine, i;
+
+    begin_keys(&command, ctx, get_two_script, keys, 2);
+    add_touch(&command, ctx, touch > ctx->now ? touch : 0);
+    SSO_TRY(run(ctx, store, &command, &reply));
+    type = reply->type;
+    fine = read_two(ctx, reply, entries);
+    freeReplyObject(reply);
+    if (!fine)
+        return strange(ctx, store, type);
+    for (i = 0; i < 2; i++)
+        count(entries[i].value ? &store->counts.hits : &store->counts.misses);
+    return SSO_OK;
 }
 
 static sso_rc_e redis_put(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key_t *key,
@@ -306,6 +383,27 @@ static sso_rc_e redis_add(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key
     if (added != 1)
         return SSO_DENIED;
     count(&store->counts.writes);
+    return SSO_OK;
+}
+
+static sso_rc_e redis_put_two(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key_t keys[2],
+                              const sso_store_item_t items[2], int *added)
+{
+    redis_store_t *store = (redis_store_t *)base;
+    sso_redis_command_t command;
+    long long second = 0;
+    int i;
+
+    begin_keys(&command, ctx, put_two_script, keys, 2);
+    for (i = 0; i < 2; i++) {
+        SSO_TRY(check_size(ctx, &items[i]));
+        SSO_TRY(add_record(&command, ctx, &items[i]));
+    }
+    SSO_TRY(run_number(ctx, store, &command, &second));
+    count(&store->counts.writes);
+    if (second == 1)
+        count(&store->counts.writes);
+    *added = second == 1;
     return SSO_OK;
 }
 
@@ -365,6 +463,7 @@ static sso_rc_e redis_stats(sso_ctx_t *ctx, sso_store_t *base, sso_store_stats_t
 
 static const sso_store_kind_t redis_kind = {
     "redis", redis_get, redis_put, redis_add, redis_swap, redis_remove, redis_stats,
+    redis_get_two, redis_put_two,
 };
 
 sso_rc_e sso_store_redis_open(sso_ctx_t *ctx, apr_pool_t *pool,

@@ -19,7 +19,7 @@ my @LAYERS = (
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis)],
     [qw(value config options)],
     [qw(provider kind metadata document id_token par token client_auth http)],
-    [qw(session claims export idmap graph)],
+    [qw(session revoke claims export idmap graph)],
     [qw(answer flow identity own_keys page login callback bearer logout photo metrics)],
 );
 my $GLUE = @LAYERS;

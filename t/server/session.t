@@ -19,8 +19,8 @@ my $browser = browser('session');
 my $answer = enter($browser, '/app');
 is($answer->status, 200, 'signed in');
 my $cookie = $browser->cookie('edxsso');
-like($cookie->{value}, qr/^[\w-]{43}$/, 'the id is 256 bits');
-like($cookie->{line}, qr/^edxsso=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/, 'on http: HttpOnly, SameSite, Path, this session');
+like($cookie->{value}, qr/^[\w-]{64}$/, 'the id is 256 bits');
+like($cookie->{line}, qr/^edxsso=[\w-]{64}; Path=\/; HttpOnly; SameSite=Lax$/, 'on http: HttpOnly, SameSite, Path, this session');
 my $login = $browser->cookie('edxsso_login');
 like($login->{line}, qr/; Path=\/; .*HttpOnly; SameSite=Lax/, 'the sign-in cookie too');
 unlike($answer->body, qr/\Q$cookie->{value}\E/, 'the app does not see it');
@@ -49,7 +49,7 @@ is($done->status, 302, 'https: signed in');
 is($done->header('Location'), 'https://secure.test/app?x=1', 'https: back to where it began');
 is($done->header('Cache-Control'), 'no-store', 'https: no-store');
 my ($set) = grep { /^__Host-edxsso=/ } $done->all('Set-Cookie');
-like($set, qr/^__Host-edxsso=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/, 'https: __Host-, Secure, HttpOnly, SameSite, Path');
+like($set, qr/^__Host-edxsso=[\w-]{64}; Path=\/; Secure; HttpOnly; SameSite=Lax$/, 'https: __Host-, Secure, HttpOnly, SameSite, Path');
 my ($id) = $set =~ /=([\w-]+)/;
 is(at('secure', 'secure.test', '/app', ['Cookie', "__Host-edxsso=$id"])->status, 200, 'https: it signs in');
 is(at('secure', 'secure.test', '/app', ['Cookie', "edxsso=$id"])->status, 302, 'https: without the prefix it does not');
@@ -58,7 +58,7 @@ is(browser('session')->get('/app', headers => [['Cookie', "edxsso=$id"]])->statu
 
 $done = sign_in_at('named', 'named.test', '/app');
 ($set) = grep { /^campus=/ } $done->all('Set-Cookie');
-like($set, qr/^campus=[\w-]{43}; Path=\/app; Domain=named\.test; Secure; HttpOnly; SameSite=None$/, 'name, domain, path and SameSite as configured');
+like($set, qr/^campus=[\w-]{64}; Path=\/app; Domain=named\.test; Secure; HttpOnly; SameSite=None$/, 'name, domain, path and SameSite as configured');
 
 # ---- a new id at sign-in, the old session ended
 my $old = $browser->clone;
@@ -111,7 +111,7 @@ my @cookies = (
     ["edxsso=$good; edxsso=", 200], ["edxsso=$changed", 401], ["EDXSSO=$good", 401],
     ["edxsso=\"$good\"", 401], ["edxsso=${good}A", 401], ['edxsso=' . substr($good, 1), 401],
     ["edxsso=$good%00", 401], ["edxsso=$good.", 401], ['edxsso=', 401], ['edxsso', 401], ['edxsso=99999999', 401],
-    ['edxsso=-1', 401], ['edxsso=' . 'A' x 43, 401], ['edxsso=' . 'A' x 4000, 401], ["edxsso=\x01\x02", undef],
+    ['edxsso=-1', 401], ['edxsso=' . 'A' x 64, 401], ['edxsso=' . 'A' x 43, 401], ['edxsso=' . 'A' x 4000, 401], ["edxsso=\x01\x02", undef],
     ["edxsso=\xff\xfe", 401], ["edxsso=%s%n$good", 401], ['edxsso=../../etc/passwd', 401], ["edxsso=\{\}", 401],
     ["edxsso_0=$good", 401], ["edxsso_99999999=$good; edxsso=99999999", 401], ["__Host-edxsso=$good", 401],
     ["edxsso= $good", 200], ["edxsso =$good", 200], [join('; ', map { "a$_=1" } 1 .. 300) . "; edxsso=$good", 200],

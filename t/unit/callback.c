@@ -40,7 +40,7 @@ static void test_good(void)
     is_int(come_back(0, &browser, state), 302, "signed in");
     is(seen.location, WORLD_ORIGIN "/there", "where the user was going");
     first = jar_get(&browser, "__Host-edxsso");
-    is_int(strlen(first), 43, "the session cookie");
+    is_int(strlen(first), 64, "the session cookie");
     is_int(token_endpoint.calls, 1, "one call");
     is(token_endpoint.url, "http://127.0.0.1:8000/oauth2/access_token", "to the token endpoint");
     ok(strstr(token_endpoint.body, "grant_type=authorization_code&code=a-code&redirect_uri="

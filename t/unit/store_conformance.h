@@ -218,6 +218,52 @@ static void conformance_expiry(const conformance_t *how)
     ok(conformance_holds(how, &key, ctx->now, NULL), "%s: leaves nothing", n);
 }
 
+/* Two at once: what is read, what is touched, what is written. */
+static void conformance_two(const conformance_t *how)
+{
+    sso_store_key_t keys[2] = { conformance_key("two", 0), conformance_key("two", 1) };
+    sso_store_item_t items[2] = { conformance_item("one", 3, CONFORMANCE_MINUTES(2)),
+                                  conformance_item("", 0, CONFORMANCE_MINUTES(2)) };
+    sso_store_entry_t entries[2];
+    sso_ctx_t *ctx = tap_ctx();
+    const char *n = how->name;
+    int added = -1, i;
+
+    ctx->now = CONFORMANCE_START;
+    is_int(sso_store_get_two(ctx, how->store, keys, 0, entries), SSO_OK, "%s: neither of two", n);
+    ok(!entries[0].value && !entries[1].value, "%s: is there", n);
+    items[1].class = SSO_STORE_PINNED;
+    is_int(sso_store_put(ctx, how->store, &keys[1], &items[1]), SSO_OK, "%s: put the second", n);
+    is_int(sso_store_get_two(ctx, how->store, keys, CONFORMANCE_MINUTES(9), entries), SSO_OK,
+           "%s: read two", n);
+    ok(!entries[0].value && entries[1].value && !entries[1].length
+       && entries[1].expires == items[1].expires, "%s: one is there, untouched", n);
+    items[1] = conformance_item("other", 5, CONFORMANCE_MINUTES(3));
+    is_int(sso_store_put_two(ctx, how->store, keys, items, &added), SSO_OK, "%s: put two", n);
+    is_int(added, 0, "%s: the second was there", n);
+    for (i = 0; i < 2; i++) { /* not touched, then touched */
+        is_int(sso_store_get_two(ctx, how->store, keys, i ? CONFORMANCE_MINUTES(9) : 0, entries),
+               SSO_OK, "%s: read two", n);
+        ok(entries[0].value && entries[0].length == 3 && !memcmp(entries[0].value, "one", 3)
+           && entries[0].expires == CONFORMANCE_MINUTES(i ? 9 : 2) && entries[0].version,
+           "%s: the first, whole", n);
+        ok(entries[1].value && !entries[1].length
+           && entries[1].expires == CONFORMANCE_MINUTES(2), "%s: the second, as it was", n);
+    }
+    ctx->now = CONFORMANCE_MINUTES(2);
+    is_int(sso_store_get_two(ctx, how->store, keys, 0, entries), SSO_OK, "%s: read two", n);
+    ok(entries[0].value && !entries[1].value, "%s: the second has expired", n);
+    items[0] = conformance_item("new", 3, CONFORMANCE_MINUTES(4));
+    is_int(sso_store_put_two(ctx, how->store, keys, items, &added), SSO_OK, "%s: put two", n);
+    is_int(added, 1, "%s: the second was not there any more", n);
+    ok(conformance_holds(how, &keys[0], CONFORMANCE_MINUTES(4) - 1, "new")
+       && conformance_holds(how, &keys[1], CONFORMANCE_MINUTES(3) - 1, "other"),
+       "%s: both are written", n);
+    for (i = 0; i < 2; i++)
+        sso_store_remove(ctx, how->store, &keys[i]);
+    apr_pool_destroy(ctx->pool);
+}
+
 static void conformance_stats(const conformance_t *how)
 {
     sso_store_key_t key = conformance_key("stats", 0);
@@ -341,6 +387,7 @@ static inline void conformance_run(const conformance_t *how)
     conformance_values(how);
     conformance_calls(how);
     conformance_expiry(how);
+    conformance_two(how);
     conformance_stats(how);
     conformance_races(how);
 }

@@ -306,8 +306,9 @@ static inline sso_site_t *world_empty_site(const char *realm, const char *secret
 
 static inline void world_start(void)
 {
-    static const sso_store_kind_t kind = { "memory", memory_get, memory_put, memory_add,
-                                           memory_swap, memory_remove, NULL };
+    static const sso_store_kind_t kind = { .scheme = "memory", .get = memory_get,
+                                           .put = memory_put, .add = memory_add,
+                                           .swap = memory_swap, .remove = memory_remove };
     sso_config_t *campus;
 
     forge_start();

@@ -122,11 +122,11 @@ static sso_rc_e binding_mark(sso_ctx_t *ctx, const sso_site_t *site, const char 
 static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const sso_login_t *login,
                            const char **state)
 {
-    const char *text = apr_psprintf(ctx->pool, "%" APR_INT64_T_FMT "\n%s\n%s\n%s\n%s\n%s\n%s",
-                                    login->issued, login->provider, login->binding,
-                                    login->verifier ? login->verifier : "",
-                                    login->nonce ? login->nonce : "",
-                                    login->challenged ? "1" : "", login->next);
+    const char *text = apr_pstrcat(ctx->pool, apr_off_t_toa(ctx->pool, login->issued), "\n",
+                                   login->provider, "\n", login->binding, "\n",
+                                   login->verifier ? login->verifier : "", "\n",
+                                   login->nonce ? login->nonce : "", "\n",
+                                   login->challenged ? "1" : "", "\n", login->next, NULL);
 
     return sso_seal(ctx, request->site->ring, "state", text, state);
 }
@@ -136,20 +136,24 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
                            sso_answer_t *answer)
 {
     sso_login_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
+    struct { unsigned char binding[BINDING_BYTES], verifier[VERIFIER_BYTES], nonce[NONCE_BYTES]; }
+        random;
     browser_t browser;
 
+    SSO_TRY(sso_random_bytes(ctx, &random, sizeof(random)));
     read_browser(ctx, request, &browser);
     if (!browser.binding)
-        SSO_TRY(sso_random_text(ctx, BINDING_BYTES, &browser.binding));
+        browser.binding = sso_b64url_encode(ctx->pool, random.binding, BINDING_BYTES);
     write_browser(ctx, request, &browser, answer);
     made->provider = provider->tag;
     made->next = next;
     made->issued = apr_time_sec(ctx->now);
     SSO_TRY(binding_mark(ctx, request->site, browser.binding, &made->binding));
     if (provider->config->pkce)
-        SSO_TRY(sso_random_text(ctx, VERIFIER_BYTES, &made->verifier));
+        made->verifier = sso_b64url_encode(ctx->pool, random.verifier, VERIFIER_BYTES);
     if (provider->config->nonce)
-        SSO_TRY(sso_random_text(ctx, NONCE_BYTES, &made->nonce));
+        made->nonce = sso_b64url_encode(ctx->pool, random.nonce, NONCE_BYTES);
+    sso_cleanse(&random, sizeof(random));
     *login = made;
     return SSO_OK;
 }

@@ -19,11 +19,22 @@
 #define TAG_BYTES    16
 #define KEY_BYTES    32
 #define SECRET_MIN   16
+#define AAD_ROOM     128
+#define SPARES       32 /* contexts of one kind at rest; more threads at once make their own */
+
+/*
+ * Contexts of OpenSSL that are ready for their next use: making one, with a cipher and a key in it,
+ * costs more than a session's record. A thread takes one out and puts it back, and nobody waits.
+ */
+typedef struct spares_t {
+    void *slots[SPARES];
+} spares_t;
 
 typedef struct ring_key_t {
     unsigned char id[ID_BYTES];
     unsigned char key[KEY_BYTES];
     unsigned char mac[KEY_BYTES]; /* for sso_ring_mac() */
+    spares_t *sealing, *opening; /* of EVP_CIPHER_CTX with this key */
 } ring_key_t;
 
 struct sso_keyring_t {
@@ -31,7 +42,51 @@ struct sso_keyring_t {
     ring_key_t keys[SSO_KEYRING_MAX]; /* [0] is the newest */
     EVP_CIPHER *cipher; /* fetched once, as is the digest: a fetch costs more than its use */
     EVP_MD *md;
+    spares_t *hashing; /* of EVP_MD_CTX */
 };
+
+/* Where a thread looks first: stacks are far apart. */
+static unsigned own_slot(void)
+{
+    return (unsigned)((apr_uintptr_t)__builtin_frame_address(0) >> 16) * 2654435761u >> 27;
+}
+
+static void *take(spares_t *spares)
+{
+    unsigned at = own_slot(), i;
+
+    for (i = 0; i < SPARES; i++) {
+        void **slot = &spares->slots[(at + i) % SPARES], *found;
+
+        if (__atomic_load_n(slot, __ATOMIC_RELAXED)
+            && (found = __atomic_exchange_n(slot, NULL, __ATOMIC_ACQUIRE)))
+            return found;
+    }
+    return NULL;
+}
+
+/* Returns 0 where there is no room. */
+static int put_back(spares_t *spares, void *context)
+{
+    unsigned at = own_slot(), i;
+
+    for (i = 0; i < SPARES; i++) {
+        void **slot = &spares->slots[(at + i) % SPARES], *none = NULL;
+
+        if (!__atomic_load_n(slot, __ATOMIC_RELAXED)
+            && __atomic_compare_exchange_n(slot, &none, context, 0, __ATOMIC_RELEASE,
+                                           __ATOMIC_RELAXED))
+            return 1;
+    }
+    return 0;
+}
+
+/* What did not do as it should is not used again. */
+static void put_cipher(spares_t *spares, EVP_CIPHER_CTX *evp, int fine)
+{
+    if (!fine || !put_back(spares, evp))
+        EVP_CIPHER_CTX_free(evp);
+}
 
 /* HKDF-SHA256 with the realm as salt: id and keys in one go */
 static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
@@ -65,7 +120,17 @@ static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
 static apr_status_t forget_ring(void *data)
 {
     sso_keyring_t *ring = data;
+    void *context;
+    int i;
 
+    for (i = 0; i < SSO_KEYRING_MAX; i++) {
+        while ((context = take(ring->keys[i].sealing)))
+            EVP_CIPHER_CTX_free(context);
+        while ((context = take(ring->keys[i].opening)))
+            EVP_CIPHER_CTX_free(context);
+    }
+    while ((context = take(ring->hashing)))
+        EVP_MD_CTX_free(context);
     EVP_CIPHER_free(ring->cipher);
     EVP_MD_free(ring->md);
     OPENSSL_cleanse(ring, sizeof(*ring));
@@ -81,6 +146,11 @@ sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_head
     if (secrets->nelts < 1 || secrets->nelts > SSO_KEYRING_MAX)
         return sso_fail(ctx, SSO_MISCONFIG, 120, "EdxSSOSecret: 1 to %d secrets are allowed",
                         SSO_KEYRING_MAX);
+    made->hashing = apr_pcalloc(pool, sizeof(spares_t));
+    for (i = 0; i < SSO_KEYRING_MAX; i++) {
+        made->keys[i].sealing = apr_pcalloc(pool, sizeof(spares_t));
+        made->keys[i].opening = apr_pcalloc(pool, sizeof(spares_t));
+    }
     apr_pool_cleanup_register(pool, made, forget_ring, apr_pool_cleanup_null);
     made->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     made->md = EVP_MD_fetch(NULL, "SHA256", NULL);
@@ -105,40 +175,61 @@ sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_head
 /* The additional data: purpose, NUL, context. No purpose has a NUL, so no two pairs collide. */
 static int authenticate(EVP_CIPHER_CTX *evp, const char *purpose, sso_bytes_t context)
 {
+    apr_size_t length = strlen(purpose) + 1;
+    unsigned char both[AAD_ROOM];
     int n;
 
-    return EVP_CipherUpdate(evp, NULL, &n, (const unsigned char *)purpose,
-                            (int)strlen(purpose) + 1)
-           && (!context.length
-               || EVP_CipherUpdate(evp, NULL, &n, context.data, (int)context.length));
+    if (length > AAD_ROOM || context.length > AAD_ROOM - length)
+        return EVP_CipherUpdate(evp, NULL, &n, (const unsigned char *)purpose, (int)length)
+               && (!context.length
+                   || EVP_CipherUpdate(evp, NULL, &n, context.data, (int)context.length));
+    memcpy(both, purpose, length);
+    if (context.length)
+        memcpy(both + length, context.data, context.length);
+    return EVP_CipherUpdate(evp, NULL, &n, both, (int)(length + context.length));
+}
+
+/* A context that has the key, made ready for one nonce (and, to open, for one tag) */
+static EVP_CIPHER_CTX *begin(const sso_keyring_t *ring, const ring_key_t *key,
+                             const unsigned char *nonce, unsigned char *tag)
+{
+    OSSL_PARAM params[2] = { OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end() };
+    spares_t *spares = tag ? key->opening : key->sealing;
+    EVP_CIPHER_CTX *evp = take(spares);
+    int again = evp != NULL;
+
+    if (tag)
+        params[0] = OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, TAG_BYTES);
+    if (!evp && !(evp = EVP_CIPHER_CTX_new()))
+        return NULL;
+    if (EVP_CipherInit_ex2(evp, again ? NULL : ring->cipher, again ? NULL : key->key, nonce, !tag,
+                           tag ? params : NULL))
+        return evp;
+    EVP_CIPHER_CTX_free(evp);
+    return NULL;
 }
 
 sso_rc_e sso_box_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                       sso_bytes_t context, sso_bytes_t plain, sso_bytes_t *box)
 {
-    EVP_CIPHER_CTX *evp = EVP_CIPHER_CTX_new();
     unsigned char *out = apr_palloc(ctx->pool, plain.length + SSO_BOX_OVERHEAD);
     unsigned char *nonce = out + ID_BYTES, *body = nonce + NONCE_BYTES;
-    sso_rc_e rc = SSO_BROKEN;
-    int n, last;
+    EVP_CIPHER_CTX *evp = NULL;
+    int n, last, done;
 
     memcpy(out, ring->keys[0].id, ID_BYTES);
-    if (!evp || plain.length > APR_INT32_MAX - SSO_BOX_OVERHEAD
-        || RAND_bytes(nonce, NONCE_BYTES) != 1
-        || !EVP_EncryptInit_ex2(evp, ring->cipher, ring->keys[0].key, nonce, NULL)
-        || !authenticate(evp, purpose, context)
-        || !EVP_EncryptUpdate(evp, body, &n, plain.data, (int)plain.length)
-        || !EVP_EncryptFinal_ex(evp, body + n, &last)
-        || !EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + plain.length)) {
-        sso_fail(ctx, rc, 124, "%s: OpenSSL could not encrypt", purpose);
-        goto out;
-    }
+    done = plain.length <= APR_INT32_MAX - SSO_BOX_OVERHEAD && RAND_bytes(nonce, NONCE_BYTES) == 1
+           && (evp = begin(ring, &ring->keys[0], nonce, NULL))
+           && authenticate(evp, purpose, context)
+           && EVP_EncryptUpdate(evp, body, &n, plain.data, (int)plain.length)
+           && EVP_EncryptFinal_ex(evp, body + n, &last)
+           && EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, body + plain.length);
+    put_cipher(ring->keys[0].sealing, evp, done);
+    if (!done)
+        return sso_fail(ctx, SSO_BROKEN, 124, "%s: OpenSSL could not encrypt", purpose);
     box->data = out;
     box->length = plain.length + SSO_BOX_OVERHEAD;
-    rc = SSO_OK;
-out:
-    EVP_CIPHER_CTX_free(evp);
-    return rc;
+    return SSO_OK;
 }
 
 static const ring_key_t *key_of(const sso_keyring_t *ring, const unsigned char *id)
@@ -158,8 +249,7 @@ sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
     unsigned char *out, tag[TAG_BYTES];
     const ring_key_t *key;
     EVP_CIPHER_CTX *evp;
-    sso_rc_e rc = SSO_BROKEN;
-    int length, n = 0, last;
+    int length, n = 0, last, done, whole;
 
     if (box.length < SSO_BOX_OVERHEAD || box.length > APR_INT32_MAX)
         return sso_fail(ctx, SSO_BAD_INPUT, 125, "%s: not a sealed text", purpose);
@@ -171,29 +261,21 @@ sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
                         "another virtual host", purpose);
     out = apr_palloc(ctx->pool, (apr_size_t)length + 1);
     memcpy(tag, body + length, TAG_BYTES);
-    evp = EVP_CIPHER_CTX_new();
-    if (!evp || !EVP_DecryptInit_ex2(evp, ring->cipher, key->key, nonce, NULL)
-        || !authenticate(evp, purpose, context)
-        || !EVP_DecryptUpdate(evp, out, &n, body, length)
-        || !EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag)) {
-        sso_fail(ctx, rc, 127, "%s: OpenSSL could not decrypt", purpose);
-        goto out;
-    }
-    if (EVP_DecryptFinal_ex(evp, out + n, &last) <= 0) {
-        rc = sso_fail(ctx, SSO_DENIED, 128, "%s: altered on the way, or not made for this use",
-                      purpose);
-        goto out;
+    evp = begin(ring, key, nonce, tag);
+    done = evp && authenticate(evp, purpose, context)
+           && EVP_DecryptUpdate(evp, out, &n, body, length);
+    whole = done && EVP_DecryptFinal_ex(evp, out + n, &last) > 0;
+    put_cipher(key->opening, evp, whole);
+    if (!whole) {
+        OPENSSL_cleanse(out, (apr_size_t)length); /* GCM hands it out before it checks the tag */
+        return done ? sso_fail(ctx, SSO_DENIED, 128, "%s: altered on the way, or not made for this "
+                               "use", purpose)
+                    : sso_fail(ctx, SSO_BROKEN, 127, "%s: OpenSSL could not decrypt", purpose);
     }
     out[length] = '\0';
     plain->data = out;
     plain->length = (apr_size_t)length;
-    rc = SSO_OK;
-out:
-    if (rc != SSO_OK)
-        /* GCM hands out plain text before it checks the tag */
-        OPENSSL_cleanse(out, (apr_size_t)length);
-    EVP_CIPHER_CTX_free(evp);
-    return rc;
+    return SSO_OK;
 }
 
 sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
@@ -248,9 +330,17 @@ out:
 sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
                          unsigned char digest[SSO_DIGEST_BYTES])
 {
-    if (!EVP_Digest(bytes.data, bytes.length, digest, NULL, ring->md, NULL))
-        return sso_fail(ctx, SSO_BROKEN, 133, "OpenSSL could not hash");
-    return SSO_OK;
+    EVP_MD_CTX *evp = take(ring->hashing);
+    int done;
+
+    if (!evp)
+        evp = EVP_MD_CTX_new();
+    done = evp && EVP_DigestInit_ex2(evp, ring->md, NULL)
+           && EVP_DigestUpdate(evp, bytes.data, bytes.length)
+           && EVP_DigestFinal_ex(evp, digest, NULL);
+    if (!done || !put_back(ring->hashing, evp))
+        EVP_MD_CTX_free(evp);
+    return done ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 133, "OpenSSL could not hash");
 }
 
 int sso_ring_count(const sso_keyring_t *ring)

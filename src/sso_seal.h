@@ -98,7 +98,7 @@ sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const
 /** HMAC-SHA256 over a text, in lower-case hexadecimal. SSO_BROKEN is the only failure. */
 sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, const char **hex);
 
-/** @a count random bytes. SSO_BROKEN is the only failure. */
+/** Random bytes. A call costs more than the bytes: ask for all of them at once. SSO_BROKEN. */
 sso_rc_e sso_random_bytes(sso_ctx_t *ctx, void *bytes, int count);
 
 /** @a count random bytes as base64url, in ctx->pool. SSO_BROKEN is the only failure. */

@@ -13,30 +13,35 @@
 #define FORM_FIELDS 100 /* more is an attack on whoever walks the table */
 #define NEAR_WORD 64    /* no directive, claim or option name is longer */
 
+#define FORM_ROOM 1024  /* of a form at first; it grows */
+
 struct sso_form_t {
     apr_pool_t *pool;
-    apr_array_header_t *parts; /* of const char *: name=value, encoded */
+    char *text; /* ends in a NUL */
+    apr_size_t used, room;
 };
 
-/* The value of a base64url character, or -1. */
-static int b64url_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-')
-        return 62;
-    return c == '_' ? 63 : -1;
-}
+/*
+ * What a character is: 64 and its value in base64url, or 128 for what is unreserved besides (RFC
+ * 3986 2.3 has the alphabet of base64url and these two). Not isalnum(): that one depends on the locale.
+ */
+static const unsigned char kinds[256] = {
+    ['A'] = 64, ['B'] = 65, ['C'] = 66, ['D'] = 67, ['E'] = 68, ['F'] = 69, ['G'] = 70,
+    ['H'] = 71, ['I'] = 72, ['J'] = 73, ['K'] = 74, ['L'] = 75, ['M'] = 76, ['N'] = 77,
+    ['O'] = 78, ['P'] = 79, ['Q'] = 80, ['R'] = 81, ['S'] = 82, ['T'] = 83, ['U'] = 84,
+    ['V'] = 85, ['W'] = 86, ['X'] = 87, ['Y'] = 88, ['Z'] = 89, ['a'] = 90, ['b'] = 91,
+    ['c'] = 92, ['d'] = 93, ['e'] = 94, ['f'] = 95, ['g'] = 96, ['h'] = 97, ['i'] = 98,
+    ['j'] = 99, ['k'] = 100, ['l'] = 101, ['m'] = 102, ['n'] = 103, ['o'] = 104, ['p'] = 105,
+    ['q'] = 106, ['r'] = 107, ['s'] = 108, ['t'] = 109, ['u'] = 110, ['v'] = 111, ['w'] = 112,
+    ['x'] = 113, ['y'] = 114, ['z'] = 115, ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119,
+    ['4'] = 120, ['5'] = 121, ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125, ['-'] = 126,
+    ['_'] = 127,
+    ['.'] = 128, ['~'] = 128
+};
 
-/* RFC 3986 2.3. Not isalnum(): that one depends on the locale. */
-static int is_unreserved(unsigned char c)
+static unsigned kind(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return kinds[(unsigned char)c];
 }
 
 /*
@@ -131,17 +136,21 @@ const char *sso_b64url_encode(apr_pool_t *pool, const void *bytes, apr_size_t le
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const unsigned char *in = bytes;
     char *text = apr_palloc(pool, length / 3 * 4 + 5), *out = text;
-    unsigned int held = 0, bits = 0;
-    apr_size_t i;
 
-    for (i = 0; i < length; i++) {
-        held = (held << 8) | in[i];
-        for (bits += 8; bits >= 6; bits -= 6)
-            *out++ = digits[(held >> (bits - 6)) & 63];
-        held &= 63;
+    for (; length >= 3; length -= 3, in += 3, out += 4) {
+        out[0] = digits[in[0] >> 2];
+        out[1] = digits[(in[0] << 4 | in[1] >> 4) & 63];
+        out[2] = digits[(in[1] << 2 | in[2] >> 6) & 63];
+        out[3] = digits[in[2] & 63];
     }
-    if (bits)
-        *out++ = digits[(held << (6 - bits)) & 63];
+    if (length) {
+        unsigned second = length == 2 ? in[1] : 0;
+
+        *out++ = digits[in[0] >> 2];
+        *out++ = digits[(in[0] << 4 | second >> 4) & 63];
+        if (length == 2)
+            *out++ = digits[second << 2 & 63];
+    }
     *out = '\0';
     return text;
 }
@@ -149,31 +158,38 @@ const char *sso_b64url_encode(apr_pool_t *pool, const void *bytes, apr_size_t le
 int sso_b64url_decode(apr_pool_t *pool, const char *text, apr_size_t text_length,
                       unsigned char **bytes, apr_size_t *length)
 {
-    unsigned char *out;
-    unsigned int held = 0, bits = 0;
-    apr_size_t i, n = 0;
+    unsigned char *made, *out;
+    unsigned held, valid = 64;
 
     if (text_length % 4 == 1)
         return 0;
-    out = apr_palloc(pool, text_length / 4 * 3 + 4);
-    for (i = 0; i < text_length; i++) {
-        int value = b64url_value(text[i]);
+    made = out = apr_palloc(pool, text_length / 4 * 3 + 4);
+    for (; text_length >= 4; text_length -= 4, text += 4) {
+        unsigned a = kind(text[0]), b = kind(text[1]), c = kind(text[2]), d = kind(text[3]);
 
-        if (value < 0)
-            return 0;
-        held = (held << 6) | (unsigned int)value;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[n++] = (unsigned char)(held >> bits);
-            held &= (1U << bits) - 1;
-        }
+        valid &= a & b & c & d;
+        held = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+        *out++ = (unsigned char)(held >> 16);
+        *out++ = (unsigned char)(held >> 8);
+        *out++ = (unsigned char)held;
     }
-    if (held) /* bits that belong to no byte: a second spelling of the same bytes */
+    if (text_length) {
+        unsigned a = kind(text[0]), b = kind(text[1]), c = text_length == 3 ? kind(text[2]) : 64;
+
+        valid &= a & b & c;
+        held = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6;
+        *out++ = (unsigned char)(held >> 16);
+        if (text_length == 3)
+            *out++ = (unsigned char)(held >> 8);
+        /* bits that belong to no byte: a second spelling of the same bytes */
+        if (held & (text_length == 3 ? 0xffu : 0xffffu))
+            return 0;
+    }
+    if (!valid)
         return 0;
-    out[n] = '\0';
-    *bytes = out;
-    *length = n;
+    *out = '\0';
+    *bytes = made;
+    *length = (apr_size_t)(out - made);
     return 1;
 }
 
@@ -201,15 +217,15 @@ int sso_hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-const char *sso_pct_encode(apr_pool_t *pool, const char *text)
+/* Append a text to what ends at @a out, which has room for three times its length. */
+static char *pct_append(char *out, const char *text)
 {
     static const char digits[] = "0123456789ABCDEF"; /* upper case: RFC 3986 2.1 */
-    char *encoded = apr_palloc(pool, 3 * strlen(text) + 1), *out = encoded;
 
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
 
-        if (is_unreserved(c)) {
+        if (kinds[c]) {
             *out++ = (char)c;
             continue;
         }
@@ -217,7 +233,14 @@ const char *sso_pct_encode(apr_pool_t *pool, const char *text)
         *out++ = digits[c >> 4];
         *out++ = digits[c & 15];
     }
-    *out = '\0';
+    return out;
+}
+
+const char *sso_pct_encode(apr_pool_t *pool, const char *text)
+{
+    char *encoded = apr_palloc(pool, 3 * strlen(text) + 1);
+
+    *pct_append(encoded, text) = '\0';
     return encoded;
 }
 
@@ -270,22 +293,41 @@ sso_form_t *sso_form_make(apr_pool_t *pool)
     sso_form_t *form = apr_palloc(pool, sizeof(*form));
 
     form->pool = pool;
-    form->parts = apr_array_make(pool, 12, sizeof(const char *));
+    form->room = FORM_ROOM;
+    form->text = apr_palloc(pool, FORM_ROOM);
+    form->used = 0;
+    *form->text = '\0';
     return form;
 }
 
 void sso_form_add(sso_form_t *form, const char *name, const char *value)
 {
+    apr_size_t needed;
+    char *out;
+
     if (!value)
         return;
-    APR_ARRAY_PUSH(form->parts, const char *) =
-        apr_pstrcat(form->pool, sso_pct_encode(form->pool, name), "=",
-                    sso_pct_encode(form->pool, value), NULL);
+    needed = form->used + 3 * (strlen(name) + strlen(value)) + 3; /* with '&', '=' and NUL */
+    if (needed > form->room) {
+        char *larger = apr_palloc(form->pool, 2 * needed);
+
+        memcpy(larger, form->text, form->used);
+        form->text = larger;
+        form->room = 2 * needed;
+    }
+    out = form->text + form->used;
+    if (form->used)
+        *out++ = '&';
+    out = pct_append(out, name);
+    *out++ = '=';
+    out = pct_append(out, value);
+    *out = '\0';
+    form->used = (apr_size_t)(out - form->text);
 }
 
 const char *sso_form_text(sso_form_t *form)
 {
-    return apr_array_pstrcat(form->pool, form->parts, '&');
+    return form->text;
 }
 
 const char *sso_url_with_query(apr_pool_t *pool, const char *url, const char *form_text)

@@ -45,11 +45,12 @@ int sso_form_parse(apr_pool_t *pool, const char *text, apr_table_t **fields);
  */
 const char *sso_form_one(const apr_table_t *fields, const char *name, int *repeated);
 
-/** Build a form: writer over an array of parts; order of calls is order in the text. */
+/** Build a form; order of calls is order in the text. */
 typedef struct sso_form_t sso_form_t;
 sso_form_t *sso_form_make(apr_pool_t *pool);
 /** Add a field, encoded; nothing is added when @a value is NULL. */
 void sso_form_add(sso_form_t *form, const char *name, const char *value);
+/** What there is so far. It is the form's own: the next field may change it. */
 const char *sso_form_text(sso_form_t *form);
 
 /** Append a form to a URL: with '?' or, where it has a query, '&'; a fragment is dropped. */

@@ -3,6 +3,8 @@
 #include "sso_seal.h"
 #include "tap.h"
 
+#include <pthread.h>
+
 #define REALM "site.example:443"
 #define OLD   "the old secret, long enough"
 #define NEW   "the new secret, long enough"
@@ -187,6 +189,77 @@ static void test_digests(void)
     is_int(sso_random_below(0), 0, "below nothing");
 }
 
+/* ---- one ring for many threads: what is used again is nobody else's meanwhile ---- */
+
+#define THREADS 40 /* more than there are contexts at rest */
+#define ROUNDS  50
+
+typedef struct worker_t {
+    sso_ctx_t ctx;
+    const sso_keyring_t *ring;
+    const char *old; /* sealed with the second key */
+    int number, wrong;
+} worker_t;
+
+static void one_round(worker_t *worker, int round)
+{
+    sso_bytes_t context = { &round, sizeof(round) }, box, plain;
+    const char *opened, *text = apr_psprintf(worker->ctx.pool, "%d of %d", round, worker->number);
+    unsigned char *altered, digest[2][SSO_DIGEST_BYTES];
+    sso_ctx_t *ctx = &worker->ctx;
+
+    if (sso_box_seal(ctx, worker->ring, "p", context, sso_bytes(text), &box) != SSO_OK
+        || sso_box_open(ctx, worker->ring, "p", context, box, &plain) != SSO_OK
+        || strcmp(plain.data, text)
+        || sso_open(ctx, worker->ring, "p", worker->old, &opened) != SSO_OK
+        || strcmp(opened, "old"))
+        worker->wrong++;
+    altered = apr_pmemdup(ctx->pool, box.data, box.length);
+    altered[box.length - 1 - (apr_size_t)round % 16] ^= 1;
+    box.data = altered;
+    if (sso_box_open(ctx, worker->ring, "p", context, box, &plain) != SSO_DENIED)
+        worker->wrong++;
+    sso_forgive(ctx);
+    if (sso_ring_digest(ctx, worker->ring, sso_bytes(text), digest[0]) != SSO_OK
+        || sso_sha256(ctx, text, strlen(text), digest[1]) != SSO_OK
+        || memcmp(digest[0], digest[1], SSO_DIGEST_BYTES))
+        worker->wrong++;
+}
+
+static void *run_worker(void *data)
+{
+    worker_t *worker = data;
+    int round;
+
+    for (round = 0; round < ROUNDS; round++)
+        one_round(worker, round);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    sso_keyring_t *old = ring_of(REALM, OLD, NULL), *ring = ring_of(REALM, NEW, OLD);
+    static worker_t workers[THREADS];
+    pthread_t threads[THREADS];
+    const char *sealed;
+    int i, wrong = 0;
+
+    is_int(sso_seal(tap_ctx(), old, "p", "old", &sealed), SSO_OK, "sealed before");
+    for (i = 0; i < THREADS; i++) {
+        workers[i].ctx = *tap_ctx();
+        workers[i].ring = ring;
+        workers[i].old = sealed;
+        workers[i].number = i;
+    }
+    for (i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, run_worker, &workers[i]);
+    for (i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        wrong += workers[i].wrong;
+    }
+    is_int(wrong, 0, "%d threads with one ring", THREADS);
+}
+
 int main(void)
 {
     test_ring_limits();
@@ -194,5 +267,6 @@ int main(void)
     test_alterations();
     test_context();
     test_digests();
+    test_threads();
     return tap_done();
 }

@@ -234,6 +234,10 @@ static void form_write(apr_pool_t *pool)
     is(sso_form_text(form), "a=&b%20c=d%26e%3Df%2Bg%C3%A4%25&a=2", "encoded, in order");
     is(fields_text(pool, sso_form_text(form)), "[a|][b c|d&e=f+g\xc3\xa4%][a|2]",
        "what we write is what we read");
+    for (i = 0; i < 300; i++) /* grows, more than once */
+        sso_form_add(form, "n", "\xc3\xa4\xc3\xa4\xc3\xa4");
+    is_int(strlen(sso_form_text(form)), 35 + 300 * (3 + 36 / 2), "a long form");
+    is(sso_form_text(form) + 35 + 299 * 21, "&n=%C3%A4%C3%A4%C3%A4", "ends as it should");
     for (i = 0; i < SSO_COUNT(rows); i++)
         is(sso_url_with_query(pool, rows[i].url, rows[i].form), rows[i].want,
            "'%s' with a query", rows[i].url);

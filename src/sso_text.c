@@ -22,8 +22,8 @@ struct sso_form_t {
 };
 
 /*
- * What a character is: 64 and its value in base64url, or 128 for what is unreserved besides (RFC
- * 3986 2.3 has the alphabet of base64url and these two). Not isalnum(): that one depends on the locale.
+ * What a character is: 64 and its value in base64url, or 128 for what is unreserved besides: RFC
+ * 3986 2.3 has the alphabet of base64url and these two. Not isalnum(), which depends on the locale.
  */
 static const unsigned char kinds[256] = {
     ['A'] = 64, ['B'] = 65, ['C'] = 66, ['D'] = 67, ['E'] = 68, ['F'] = 69, ['G'] = 70,

@@ -9,7 +9,7 @@ static void register_hooks(apr_pool_t *pool)
 {
     static const char *const after_authz[] = { "mod_authz_core.c", NULL };
 
-    (void)pool;
+    mod_status_hooks(pool);
     ap_hook_pre_config(mod_config_begin, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mod_site_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(mod_site_test, NULL, NULL, APR_HOOK_MIDDLE);
@@ -31,6 +31,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_authz(mod_request_authorize, NULL, NULL, APR_HOOK_REALLY_FIRST,
                         AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(mod_request_fixup, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(mod_status_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(mod_request_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 

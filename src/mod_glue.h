@@ -72,6 +72,18 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
 /* mod_watch.c */
 void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
 
+/* mod_status.c */
+struct sso_metrics_t;
+void mod_status_hooks(apr_pool_t *pool);
+/** Make the counters, or go on with those of before a restart. */
+void mod_status_start(void);
+void mod_status_child(void);
+/** The counters of this process, or NULL. */
+struct sso_metrics_t *mod_status_metrics(void);
+/** Whether SetHandler edxsso-metrics is in effect for a request (once its places are known). */
+int mod_status_here(request_rec *r);
+int mod_status_handle(request_rec *r);
+
 /* mod_request.c */
 int mod_request_scrub(request_rec *r);
 int mod_request_translate(request_rec *r);

@@ -7,6 +7,7 @@
 
 #include "sso_cookie.h"
 #include "sso_export.h"
+#include "sso_metrics.h"
 
 #include <mod_core.h> /* ap_response_code_string */
 
@@ -238,6 +239,7 @@ static void log_failure(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t
                     ? APLOG_INFO
                     : answer->status >= 500 ? APLOG_ERR : APLOG_WARNING;
 
+    sso_metrics_number(ctx, ctx->err.number);
     ap_log_rerror(APLOG_MARK, level, 0, r, "SSO%04d: %s [error id %s]", ctx->err.number,
                   ctx->err.text, answer->error_id ? answer->error_id : "none");
 }
@@ -288,11 +290,11 @@ int mod_request_translate(request_rec *r)
     return OK;
 }
 
-static int is_own(const request_rec *r)
+static int is_own(request_rec *r)
 {
     const mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
 
-    return state && state->own;
+    return state && state->own && !mod_status_here(r); /* metrics are as their place says */
 }
 
 int mod_request_map(request_rec *r)

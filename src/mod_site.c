@@ -7,6 +7,7 @@
 
 #include "sso_http.h"
 #include "sso_metadata.h"
+#include "sso_metrics.h"
 #include "sso_secret.h"
 #include "sso_store_open.h"
 #include "sso_url.h"
@@ -50,6 +51,14 @@ static void log_line(void *data, sso_level_e level, const char *text)
         ap_log_error(APLOG_MARK, httpd_level(level) | APLOG_NOERRNO, 0, baton->s, "%s", text);
 }
 
+/* A trace that the request is part of goes on to providers (httpd hands it to proxied apps). */
+static const char *trace_of(void *data)
+{
+    const log_baton_t *baton = data;
+
+    return baton->r ? apr_table_get(baton->r->headers_in, "traceparent") : NULL;
+}
+
 static sso_level_e wanted_level(const server_rec *s, request_rec *r)
 {
     int level = SSO_LOG_ERROR;
@@ -73,6 +82,8 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
     ports->log_level = wanted_level(s, r);
     ports->call = sso_http_call;
     ports->store = running.store;
+    ports->metrics = mod_status_metrics();
+    ports->trace = trace_of;
     return ports;
 }
 
@@ -227,6 +238,7 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
             wrong += report(ctx, s);
             continue;
         }
+        provider->http.meter = sso_metrics_row(mod_status_metrics(), provider->name);
         APR_ARRAY_PUSH(site->providers, sso_provider_t *) = provider;
         if (provider->config->callback_path)
             APR_ARRAY_PUSH(own_paths, const char *) = provider->callback_path;
@@ -353,6 +365,7 @@ int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         return OK;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         return try_state(&ctx, main_server);
+    mod_status_start();
     if (start_shared(&ctx, main_server) != SSO_OK)
         return report(&ctx, main_server), HTTP_INTERNAL_SERVER_ERROR;
     apr_pool_cleanup_register(pconf, NULL, stop_shared, apr_pool_cleanup_null);
@@ -381,6 +394,7 @@ void mod_site_child(apr_pool_t *pchild, server_rec *s)
 
     if (!running.store)
         return;
+    mod_status_child();
     json_object_seed(0); /* before threads do it at once */
     if (sso_http_start(&ctx) != SSO_OK || sso_documents_start(&ctx, running.documents) != SSO_OK)
         report(&ctx, s);

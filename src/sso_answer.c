@@ -9,6 +9,7 @@
 #include "sso_fault.h"
 #include "sso_flow.h"
 #include "sso_json.h"
+#include "sso_metrics.h"
 #include "sso_page.h"
 #include "sso_photo.h"
 #include "sso_url.h"
@@ -376,11 +377,22 @@ static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     return SSO_OK;
 }
 
+/* What an answer is to those who count. */
+static sso_request_result_e result_of(const sso_answer_t *answer)
+{
+    if (answer->what == SSO_ANSWER_PASS)
+        return answer->session ? SSO_REQUEST_SIGNED_IN : SSO_REQUEST_NOBODY;
+    return answer->status < 400   ? SSO_REQUEST_SIGN_IN
+           : answer->status < 500 ? SSO_REQUEST_REFUSED
+                                  : SSO_REQUEST_FAILED;
+}
+
 void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
     start_answer(ctx, answer);
     if (serve_place(ctx, request, answer) != SSO_OK)
         sso_page_fault(ctx, request, !sso_request_navigates(request), answer);
+    sso_metrics_request(ctx, result_of(answer));
 }
 
 void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,

@@ -4,6 +4,8 @@
  */
 #include "sso_base.h"
 
+#include "sso_metrics.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <stdarg.h>
@@ -69,6 +71,8 @@ void sso_log(const sso_ctx_t *ctx, sso_level_e level, int number, const char *fm
     va_list args;
     int n = 0;
 
+    if (number && level >= SSO_LOG_WARN)
+        sso_metrics_number(ctx, number);
     if (!ctx->ports || !ctx->ports->log || level < ctx->ports->log_level)
         return;
     if (number)

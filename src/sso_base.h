@@ -52,6 +52,7 @@ typedef struct sso_err_t {
 struct sso_call_t;
 struct sso_reply_t;
 struct sso_store_t;
+struct sso_metrics_t;
 struct sso_ctx_t;
 
 /** The outside world. All members but log may be NULL where a piece of work has no use for them. */
@@ -62,6 +63,9 @@ typedef struct sso_ports_t {
     sso_rc_e (*call)(struct sso_ctx_t *ctx, const struct sso_call_t *call,
                      struct sso_reply_t *reply);
     struct sso_store_t *store;
+    struct sso_metrics_t *metrics; /* sso_metrics.h; NULL: nothing is counted */
+    /* the `traceparent` that the request came with, as it stands, or NULL; of log_baton */
+    const char *(*trace)(void *baton);
 } sso_ports_t;
 
 /** One piece of work: one request, one configuration run, one test case. Used by one thread. */

@@ -7,6 +7,7 @@
 
 #include "sso_identity.h"
 #include "sso_metadata.h"
+#include "sso_metrics.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
@@ -242,6 +243,7 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
     }
     if (rc == SSO_OK)
         rc = finish(ctx, request, session, login, answer);
+    sso_metrics_sign_in(ctx, provider->http.meter, rc);
     if (rc != SSO_OK) /* where the page's link leads: to the start of this very sign-in */
         answer->retry = sso_login_link(ctx, request, provider->name, login ? login->next : NULL);
     return sso_within(ctx, rc, provider->name);

@@ -109,6 +109,8 @@ void sso_document_install(sso_document_work_t *work, sso_document_t *document)
     work->slot->current = document;
     work->slot->quiet = 0;
     apr_thread_mutex_unlock(work->documents->mutex);
+    sso_metrics_have(&work->at, work->want->provider->http.meter, work->want->kind->name,
+                     document->stamp, sso_document_ttl(work->want));
     release(old);
 }
 

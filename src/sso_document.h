@@ -15,6 +15,7 @@
  */
 
 #include "sso_metadata.h"
+#include "sso_metrics.h"
 
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>

@@ -226,10 +226,13 @@ sso_rc_e sso_document_fetch(sso_document_work_t *work)
             sso_document_install(work, fetched);
             keep_document(work, fetched, text);
             forget_failure(work);
+            sso_metrics_fetch(&work->at, work->want->provider->http.meter, work->want->kind->name,
+                              1);
             return SSO_OK;
         }
     }
     atomic_fetch_add(&work->documents->count.failures, 1);
+    sso_metrics_fetch(&work->at, work->want->provider->http.meter, work->want->kind->name, 0);
     remember_failure(work, work->at.now - asked, asked_for(work, &reply));
     return rc;
 }

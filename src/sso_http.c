@@ -5,6 +5,7 @@
  */
 #include "sso_http.h"
 #include "sso_http_curl.h"
+#include "sso_metrics.h"
 #include "sso_seal.h"
 #include "sso_url.h"
 
@@ -213,7 +214,10 @@ static sso_rc_e add_header(exchange_t *x, const char *name, const char *value)
 static sso_rc_e set_headers(exchange_t *x)
 {
     const sso_call_t *call = x->call;
+    const sso_ports_t *ports = x->ctx->ports;
     struct curl_slist *longer = curl_slist_append(NULL, "Expect:"); /* no waiting for 100 */
+    const char *trace = ports && ports->trace
+                            ? sso_http_trace(x->ctx->pool, ports->trace(ports->log_baton)) : NULL;
 
     if (!longer)
         return refused(x, CURLE_OUT_OF_MEMORY);
@@ -225,6 +229,8 @@ static sso_rc_e set_headers(exchange_t *x)
                                               : "application/x-www-form-urlencoded"));
     if (call->authorization)
         SSO_TRY(add_header(x, "Authorization", call->authorization));
+    if (trace)
+        SSO_TRY(add_header(x, "traceparent", trace));
     return SSO_OK;
 }
 
@@ -271,8 +277,11 @@ static CURLcode set_numbers(exchange_t *x)
     } ours[] = {
         { CURLOPT_CONNECTTIMEOUT_MS, (long)apr_time_as_msec(policy->connect) },
         { CURLOPT_TIMEOUT_MS, (long)apr_time_as_msec(policy->total) },
+        { CURLOPT_CERTINFO, x->call->inspect },
 #if LIBCURL_VERSION_NUM < 0x075000 /* no on_send(): what must go once gets a new connection */
-        { CURLOPT_FRESH_CONNECT, x->call->once ? 1 : 0 },
+        { CURLOPT_FRESH_CONNECT, x->call->once || x->call->inspect },
+#else
+        { CURLOPT_FRESH_CONNECT, x->call->inspect },
 #endif
     };
     CURLcode code = CURLE_OK;
@@ -403,6 +412,7 @@ static sso_rc_e take_reply(exchange_t *x, sso_reply_t *reply)
     reply->www_authenticate = x->field[FIELD_WWW_AUTHENTICATE];
     reply->max_age = max_age(x->field[FIELD_CACHE_CONTROL]);
     reply->date = date > 0 ? apr_time_from_sec(date) : 0;
+    reply->certificate_end = x->call->inspect ? sso_http_certificate_end(x->curl) : 0;
     return SSO_OK;
 }
 
@@ -443,7 +453,11 @@ sso_rc_e sso_http_call(sso_ctx_t *ctx, const sso_call_t *call, sso_reply_t *repl
         return refused(&x, CURLE_FAILED_INIT);
     rc = set_up(&x);
     if (rc == SSO_OK) {
+        apr_time_t began = apr_time_now();
+
         code = curl_easy_perform(x.curl);
+        sso_metrics_call(ctx, call->policy->meter, call->what, apr_time_now() - began,
+                         code == CURLE_OK);
         rc = code == CURLE_OK ? take_reply(&x, reply) : fail_of(&x, code);
     }
     if (rc == SSO_OK)

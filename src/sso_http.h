@@ -21,6 +21,7 @@ typedef struct sso_http_policy_t {
     apr_interval_time_t connect, total;
     const char *proxy;   /* URL; NULL: none, whatever the environment says. Not for loopback */
     const char *ca_file; /* PEM, instead of the system's; or NULL: the system's */
+    int meter;           /* sso_metrics_row() of the provider */
 } sso_http_policy_t;
 
 typedef struct sso_call_t {
@@ -34,6 +35,7 @@ typedef struct sso_call_t {
     const char *authorization; /* whole header value, or NULL */
     const char *client_cert, *client_key; /* PEM files for mutual TLS, or NULL */
     int once;                  /* carries a code or refresh token: never sent twice */
+    int inspect;               /* a new connection, whose certificate is looked at */
     const sso_http_policy_t *policy;
 } sso_call_t;
 
@@ -46,6 +48,7 @@ typedef struct sso_reply_t {
     const char *www_authenticate; /* the first, or NULL */
     apr_interval_time_t max_age;  /* of Cache-Control, or -1 */
     apr_time_t date;              /* of the Date header, or 0 */
+    apr_time_t certificate_end;   /* of a call with `inspect`; 0: not known */
 } sso_reply_t;
 
 /**

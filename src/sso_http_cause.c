@@ -86,3 +86,21 @@ const sso_http_cause_t *sso_http_cause(CURL *curl, CURLcode code, const char *de
         cause = find(causes, SSO_COUNT(causes), key);
     return cause ? cause : find(causes, SSO_COUNT(causes), OTHER);
 }
+
+apr_time_t sso_http_certificate_end(CURL *curl)
+{
+    static const char name[] = "Expire date:";
+    struct curl_certinfo *chain = NULL;
+    struct curl_slist *line;
+    time_t end;
+
+    if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain
+        || chain->num_of_certs < 1)
+        return 0;
+    for (line = chain->certinfo[0]; line; line = line->next)
+        if (!strncmp(line->data, name, sizeof(name) - 1)) {
+            end = curl_getdate(line->data + sizeof(name) - 1, NULL);
+            return end > 0 ? apr_time_from_sec(end) : 0;
+        }
+    return 0;
+}

@@ -36,4 +36,13 @@ typedef struct sso_http_cause_t {
  */
 const sso_http_cause_t *sso_http_cause(CURL *curl, CURLcode code, const char *detail, int sent);
 
+/**
+ * The `traceparent` of a call made on behalf of a request that came with @a inbound: the same
+ * trace, a new span. NULL: there was none, or it is not one (then the call belongs to no trace).
+ */
+const char *sso_http_trace(apr_pool_t *pool, const char *inbound);
+
+/** When the server's certificate ends, of a call with `inspect`; 0: not known. */
+apr_time_t sso_http_certificate_end(CURL *curl);
+
 #endif

@@ -7,6 +7,7 @@
  * browser. The same cookie counts finished sign-ins, so that a loop ends in a page.
  */
 #include "sso_flow.h"
+#include "sso_metrics.h"
 
 #include "sso_page.h"
 #include "sso_par.h"
@@ -206,6 +207,7 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     else
         SSO_TRY(rc);
     sso_answer_redirect(ctx, request, sso_url_with_query(ctx->pool, endpoint, query), answer);
+    sso_metrics_event(ctx, provider->http.meter, SSO_EVENT_SIGN_IN_BEGUN);
     return SSO_OK;
 }
 

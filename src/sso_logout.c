@@ -3,6 +3,7 @@
  * Signing out: here, and at the provider.
  */
 #include "sso_flow.h"
+#include "sso_metrics.h"
 
 #include "sso_page.h"
 #include "sso_url.h"
@@ -73,6 +74,8 @@ static sso_rc_e leave(sso_ctx_t *ctx, const sso_request_t *request, const sso_se
                                                    landing(ctx, request, provider, next))
                           : NULL;
 
+    if (session)
+        sso_metrics_event(ctx, provider ? provider->http.meter : 0, SSO_EVENT_LOGOUT_BROWSER);
     if (!url) /* it has no place to sign out at */
         url = next;
     if (url)
@@ -122,6 +125,7 @@ sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const ch
     }
     if (frame && *frame) {
         SSO_TRY(end_session(ctx, request, answer));
+        sso_metrics_event(ctx, 0, SSO_EVENT_LOGOUT_FRAME);
         answer_frame(answer);
         return SSO_OK;
     }

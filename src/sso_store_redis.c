@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifndef HAVE_HIREDIS
 
@@ -40,7 +41,7 @@ typedef struct redis_store_t {
     sso_store_t base;
     sso_redis_target_t target;
     sso_redis_set_t *set;
-    sso_store_stats_t counts; /* of this process, by atomic operations */
+    sso_store_stats_t *counts; /* of all processes, by atomic operations */
 } redis_store_t;
 
 /* Whether the head of an entry is that of a live one: layout, and expiry after ARGV[1]. */
@@ -196,13 +197,13 @@ static sso_rc_e run(sso_ctx_t *ctx, redis_store_t *store, const sso_redis_comman
     sso_rc_e rc = sso_redis_run(ctx, store->set, command, reply);
 
     if (rc != SSO_OK)
-        count(&store->counts.failures);
+        count(&store->counts->failures);
     return rc;
 }
 
 static sso_rc_e strange(sso_ctx_t *ctx, redis_store_t *store, int type)
 {
-    count(&store->counts.failures);
+    count(&store->counts->failures);
     return sso_fail(ctx, SSO_UPSTREAM, 269, "Redis %s: an answer of a kind not asked for (%d)",
                     store->target.name, type);
 }
@@ -296,7 +297,7 @@ static sso_rc_e redis_get(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key
     freeReplyObject(reply);
     if (type != REDIS_REPLY_STRING && type != REDIS_REPLY_NIL)
         return strange(ctx, store, type);
-    count(found ? &store->counts.hits : &store->counts.misses);
+    count(found ? &store->counts->hits : &store->counts->misses);
     return found ? SSO_OK : SSO_ABSENT;
 }
 
@@ -339,7 +340,7 @@ static sso_rc_e redis_get_two(sso_ctx_t *ctx, sso_store_t *base, const sso_store
     if (!fine)
         return strange(ctx, store, type);
     for (i = 0; i < 2; i++)
-        count(entries[i].value ? &store->counts.hits : &store->counts.misses);
+        count(entries[i].value ? &store->counts->hits : &store->counts->misses);
     return SSO_OK;
 }
 
@@ -365,7 +366,7 @@ static sso_rc_e redis_put(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key
     freeReplyObject(reply);
     if (type != (lives ? REDIS_REPLY_STATUS : REDIS_REPLY_INTEGER))
         return strange(ctx, store, type);
-    count(&store->counts.writes);
+    count(&store->counts->writes);
     return SSO_OK;
 }
 
@@ -382,7 +383,7 @@ static sso_rc_e redis_add(sso_ctx_t *ctx, sso_store_t *base, const sso_store_key
     SSO_TRY(run_number(ctx, store, &command, &added));
     if (added != 1)
         return SSO_DENIED;
-    count(&store->counts.writes);
+    count(&store->counts->writes);
     return SSO_OK;
 }
 
@@ -400,9 +401,9 @@ static sso_rc_e redis_put_two(sso_ctx_t *ctx, sso_store_t *base, const sso_store
         SSO_TRY(add_record(&command, ctx, &items[i]));
     }
     SSO_TRY(run_number(ctx, store, &command, &second));
-    count(&store->counts.writes);
+    count(&store->counts->writes);
     if (second == 1)
-        count(&store->counts.writes);
+        count(&store->counts->writes);
     *added = second == 1;
     return SSO_OK;
 }
@@ -422,7 +423,7 @@ static sso_rc_e redis_swap(sso_ctx_t *ctx, sso_store_t *base, const sso_store_ke
     SSO_TRY(run_number(ctx, store, &command, &swapped));
     if (swapped != 1)
         return swapped < 0 ? SSO_ABSENT : SSO_DENIED;
-    count(&store->counts.writes);
+    count(&store->counts->writes);
     return SSO_OK;
 }
 
@@ -436,7 +437,7 @@ static sso_rc_e redis_remove(sso_ctx_t *ctx, sso_store_t *base, const sso_store_
     SSO_TRY(run_number(ctx, store, &command, &removed));
     if (removed != 1)
         return SSO_ABSENT;
-    count(&store->counts.removals);
+    count(&store->counts->removals);
     return SSO_OK;
 }
 
@@ -452,11 +453,11 @@ static sso_rc_e redis_stats(sso_ctx_t *ctx, sso_store_t *base, sso_store_stats_t
     sso_redis_add_text(&command, "DBSIZE");
     if (run_number(&own, store, &command, &entries) == SSO_OK && entries > 0)
         now.entries = (apr_uint64_t)entries;
-    now.hits = __atomic_load_n(&store->counts.hits, __ATOMIC_RELAXED);
-    now.misses = __atomic_load_n(&store->counts.misses, __ATOMIC_RELAXED);
-    now.writes = __atomic_load_n(&store->counts.writes, __ATOMIC_RELAXED);
-    now.removals = __atomic_load_n(&store->counts.removals, __ATOMIC_RELAXED);
-    now.failures = __atomic_load_n(&store->counts.failures, __ATOMIC_RELAXED);
+    now.hits = __atomic_load_n(&store->counts->hits, __ATOMIC_RELAXED);
+    now.misses = __atomic_load_n(&store->counts->misses, __ATOMIC_RELAXED);
+    now.writes = __atomic_load_n(&store->counts->writes, __ATOMIC_RELAXED);
+    now.removals = __atomic_load_n(&store->counts->removals, __ATOMIC_RELAXED);
+    now.failures = __atomic_load_n(&store->counts->failures, __ATOMIC_RELAXED);
     *stats = now;
     return SSO_OK;
 }
@@ -466,12 +467,24 @@ static const sso_store_kind_t redis_kind = {
     redis_get_two, redis_put_two,
 };
 
+static apr_status_t forget_counts(void *counts)
+{
+    munmap(counts, sizeof(sso_store_stats_t));
+    return APR_SUCCESS;
+}
+
 sso_rc_e sso_store_redis_open(sso_ctx_t *ctx, apr_pool_t *pool,
                               const sso_store_redis_config_t *config, sso_store_t **store)
 {
     redis_store_t *made = apr_pcalloc(pool, sizeof(*made));
 
     made->base.kind = &redis_kind;
+    made->counts = mmap(NULL, sizeof(*made->counts), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (made->counts == MAP_FAILED) /* then each process has its own */
+        made->counts = apr_pcalloc(pool, sizeof(*made->counts));
+    else
+        apr_pool_cleanup_register(pool, made->counts, forget_counts, apr_pool_cleanup_null);
     SSO_TRY(sso_redis_url_parse(ctx, pool, config->url, &made->target));
     made->target.connect = config->connect ? config->connect : CONNECT_DEFAULT;
     made->target.command = config->command ? config->command : COMMAND_DEFAULT;

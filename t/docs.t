@@ -75,6 +75,7 @@ sub try_example {
     $config =~ s{/etc/edxsso/}{$file}g;
     $config =~ s{^(LoadModule\s+auth_edxsso_module\s+).*}{$1 . EdxSSO::Httpd::module_so()}me;
     my ($exit, $output) = EdxSSO::Httpd->config_test($config, without_module => $config =~ /^LoadModule/m ? 1 : 0,
+        modules => [qw(authz_host rewrite ssl cgid proxy_wstunnel proxy_fcgi unique_id)],
         env => { LMS_SECRET => 'the-secret-of-the-client' });
     my @unannounced = grep { $text !~ /$_/ } $output =~ /\b(SSO\d{4}):/g;
     ok($exit == 0 && $output =~ /^Syntax OK$/m && !@unannounced, $name) or diag("$config\n$output");

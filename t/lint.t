@@ -15,12 +15,12 @@ my %LIMIT = (file => 500, function => 60, parameters => 6, columns => 100);
 
 # A file may include headers of its own layer and of those below: the longest name that begins it counts.
 my @LAYERS = (
-    [qw(base fault)],
+    [qw(base fault metrics)],
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis)],
     [qw(value config options)],
     [qw(provider kind metadata document id_token par token client_auth http)],
     [qw(session revoke claims export idmap graph)],
-    [qw(answer flow identity own_keys page login callback bearer logout photo metrics)],
+    [qw(answer flow identity own_keys page login callback bearer logout photo metrics_text doctor)],
 );
 my $GLUE = @LAYERS;
 

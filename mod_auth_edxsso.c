@@ -10,6 +10,7 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const after_authz[] = { "mod_authz_core.c", NULL };
 
     mod_status_hooks(pool);
+    mod_authz_register(pool);
     ap_hook_pre_config(mod_config_begin, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mod_site_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(mod_site_test, NULL, NULL, APR_HOOK_MIDDLE);
@@ -19,6 +20,7 @@ static void register_hooks(apr_pool_t *pool)
     /* before SetEnvIf and everybody else who reads headers */
     ap_hook_post_read_request(mod_request_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* before mod_proxy and mod_rewrite: the module's own URLs are nobody else's */
+    ap_hook_translate_name(mod_resource_translate, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     ap_hook_translate_name(mod_request_translate, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     ap_hook_map_to_storage(mod_request_map, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     ap_hook_check_access_ex(mod_request_access, NULL, NULL, APR_HOOK_FIRST,
@@ -28,7 +30,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_authn(mod_request_authenticate, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_CONF);
     /* before mod_authz_core, which it asks */
-    ap_hook_check_authz(mod_request_authorize, NULL, NULL, APR_HOOK_REALLY_FIRST,
+    ap_hook_check_authz(mod_authz_check, NULL, NULL, APR_HOOK_REALLY_FIRST,
                         AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(mod_request_fixup, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(mod_status_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -15,6 +15,7 @@
 
 /* A use of provider names, to be checked when all sections are known */
 typedef struct use_t {
+    const char *what; /* "EdxSSOUse" */
     const apr_array_header_t *names;
     const server_rec *server;
     const char *place;
@@ -25,6 +26,7 @@ static struct {
     apr_array_header_t *prefixes; /* of const char * */
     apr_array_header_t *names;    /* of const char *: of every EdxSSOExportClaims */
     apr_array_header_t *uses;     /* of use_t */
+    apr_array_header_t *takers;   /* of const server_rec *: some place of theirs takes tokens */
     apr_hash_t *expressions;      /* text -> ap_expr_info_t */
     int bare;                     /* some place has an empty EdxSSOClaimPrefix */
 } reading;
@@ -149,6 +151,32 @@ static const char *header_of(apr_pool_t *pool, const char *name)
     return header;
 }
 
+void mod_config_use(cmd_parms *cmd, const char *what, const apr_array_header_t *names)
+{
+    use_t *use;
+
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS)) /* read by a request, when all are known */
+        return;
+    use = &APR_ARRAY_PUSH(reading.uses, use_t);
+    use->what = what;
+    use->names = names;
+    use->server = cmd->server;
+    use->place = place_of(cmd);
+}
+
+int mod_config_takes_tokens(const server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < reading.takers->nelts; i++) {
+        const server_rec *taker = APR_ARRAY_IDX(reading.takers, i, const server_rec *);
+
+        if (taker == s || !taker->is_virtual)
+            return 1;
+    }
+    return 0;
+}
+
 /* What the whole configuration has to be looked through for later. */
 static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_config_t *config)
 {
@@ -171,14 +199,15 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         for (i = 0; i < config->export_claims->nelts; i++)
             APR_ARRAY_PUSH(reading.names, const char *) =
                 header_of(cmd->pool, APR_ARRAY_IDX(config->export_claims, i, const char *));
-    if (field == &sso_options[SSO_OPTION_use]
-        && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
-        use_t *use = &APR_ARRAY_PUSH(reading.uses, use_t);
-
-        use->names = config->use;
-        use->server = cmd->server;
-        use->place = place_of(cmd);
-    }
+    if (field == &sso_options[SSO_OPTION_use])
+        mod_config_use(cmd, field->name, config->use);
+    if (field == &sso_options[SSO_OPTION_credentials]
+        && ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL
+        && (sso_list_has(config->credentials, "bearer")
+            || sso_list_has(config->credentials, "jwt-cookie")))
+        APR_ARRAY_PUSH(reading.takers, const server_rec *) = cmd->server;
+    if (field == &sso_options[SSO_OPTION_protected_resource] && config->protected_resource)
+        return mod_resource_add(cmd);
     return NULL;
 }
 
@@ -294,6 +323,8 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     reading.prefixes = apr_array_make(pconf, 4, sizeof(const char *));
     reading.names = apr_array_make(pconf, 4, sizeof(const char *));
     reading.uses = apr_array_make(pconf, 4, sizeof(use_t));
+    reading.takers = apr_array_make(pconf, 4, sizeof(const server_rec *));
+    mod_resource_begin(pconf);
     reading.expressions = apr_hash_make(pconf);
     reading.bare = 0;
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
@@ -314,8 +345,8 @@ int mod_config_check_uses(server_rec *main_server)
             if (section_find(sections, name))
                 continue;
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
-                         "SSO0051: %s: EdxSSOUse: there is no " SECTION " %s ...> in this server",
-                         use->place, name);
+                         "SSO0051: %s: %s: there is no " SECTION " %s ...> in this server",
+                         use->place, use->what, name);
             wrong++;
         }
     }

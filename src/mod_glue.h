@@ -34,6 +34,8 @@ typedef struct mod_request_t {
     int own;             /* one of the module's own URLs */
     const char *path;    /* then: which; other modules may change r->uri */
     int judging;         /* authorization is being asked on our behalf */
+    const char *scope;   /* what a Require line found missing in the scope of a token */
+    int resource;        /* the metadata of a protected resource are asked for */
 } mod_request_t;
 
 /* mod_config.c */
@@ -54,6 +56,10 @@ const apr_array_header_t *mod_config_names(void);
  * logged.
  */
 int mod_config_check_uses(server_rec *main_server);
+/** Names of providers that something uses: they are checked when all are known. */
+void mod_config_use(cmd_parms *cmd, const char *what, const apr_array_header_t *names);
+/** Whether some place of a server takes tokens (EdxSSOCredentials). */
+int mod_config_takes_tokens(const server_rec *s);
 /** A server's record. */
 const sso_config_t *mod_config_server(const server_rec *s);
 /** Print every provider as resolved (DUMP_EDXSSO). */
@@ -91,9 +97,29 @@ int mod_request_map(request_rec *r);
 int mod_request_access(request_rec *r);
 int mod_request_access_own(request_rec *r);
 int mod_request_authenticate(request_rec *r);
-int mod_request_authorize(request_rec *r);
 int mod_request_fixup(request_rec *r);
 int mod_request_handle(request_rec *r);
+
+/** What the core is to know of a request. */
+void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *request);
+/** One line for a failure. */
+void mod_request_log(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer);
+/** Send an answer of ours; DONE, or a status. */
+int mod_request_send(request_rec *r, const sso_answer_t *answer);
+/** Make a request one to the module itself; NULL: the module is not at work here. */
+mod_request_t *mod_request_claim(request_rec *r);
+
+/* mod_authz.c */
+void mod_authz_register(apr_pool_t *pool);
+int mod_authz_check(request_rec *r);
+
+/* mod_resource.c */
+void mod_resource_begin(apr_pool_t *pconf);
+/** EdxSSOProtectedResource on has been read; NULL, or what is wrong with where it stands. */
+const char *mod_resource_add(cmd_parms *cmd);
+/** The path of the protected resource that a request belongs to, or NULL. */
+const char *mod_resource_of(const request_rec *r, const sso_config_t *place);
+int mod_resource_translate(request_rec *r);
 
 /* mod_origin.c */
 /**

@@ -8,8 +8,7 @@
 #include "sso_cookie.h"
 #include "sso_export.h"
 #include "sso_metrics.h"
-
-#include <mod_core.h> /* ap_response_code_string */
+#include "sso_resource.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -207,7 +206,7 @@ static const char *expand(sso_ctx_t *ctx, void *baton, const char *expression)
     return error ? NULL : value;
 }
 
-static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *request)
+void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *request)
 {
     request_rec *first = original(r);
 
@@ -220,7 +219,10 @@ static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *
     request->target = apr_pstrcat(r->pool, first->parsed_uri.path ? first->parsed_uri.path : "/",
                                   first->parsed_uri.query ? "?" : "",
                                   first->parsed_uri.query ? first->parsed_uri.query : "", NULL);
-    request->cookies = state_of(first)->cookies;
+    /* as they came; where none of ours was among them, the header is what it was */
+    request->cookies = state_of(first)->cookies ? state_of(first)->cookies
+                                                : apr_table_get(r->headers_in, "Cookie");
+    request->resource = mod_resource_of(r, request->place);
     request->headers = r->headers_in;
     request->read_body = read_body;
     request->expand = expand;
@@ -229,7 +231,7 @@ static void fill_request(request_rec *r, const sso_site_t *site, sso_request_t *
 
 /* ---- the core's answer as httpd sends it ---- */
 
-static void log_failure(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer)
+void mod_request_log(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer)
 {
     /*
      * nobody signed in, or nothing there, is everyday life; what is ours or a provider's fault is
@@ -256,7 +258,7 @@ static void add_headers(request_rec *r, const sso_answer_t *answer)
     apr_table_do(add_header, r->err_headers_out, answer->headers, NULL);
 }
 
-static int send_answer(request_rec *r, const sso_answer_t *answer)
+int mod_request_send(request_rec *r, const sso_answer_t *answer)
 {
     apr_size_t length = answer->body_length ? answer->body_length : strlen(answer->body);
     int rv;
@@ -277,16 +279,26 @@ static int send_answer(request_rec *r, const sso_answer_t *answer)
 
 /* ---- the module's own URLs ---- */
 
+mod_request_t *mod_request_claim(request_rec *r)
+{
+    mod_request_t *state = state_of(r);
+
+    if (!site_of(r))
+        return NULL;
+    state->own = 1;
+    state->path = apr_pstrdup(r->pool, r->uri);
+    r->handler = MOD_AUTH_TYPE; /* mod_dir's FallbackResource takes what has none */
+    r->filename = apr_pstrcat(r->pool, "edxsso:", r->uri, NULL);
+    return state;
+}
+
 int mod_request_translate(request_rec *r)
 {
     const sso_site_t *site = site_of(r);
 
     if (!site || r->main || !sso_answer_owns(site, r->uri))
         return DECLINED;
-    state_of(r)->own = 1;
-    state_of(r)->path = apr_pstrdup(r->pool, r->uri);
-    r->handler = MOD_AUTH_TYPE; /* mod_dir's FallbackResource takes what has none */
-    r->filename = apr_pstrcat(r->pool, "edxsso:", r->uri, NULL);
+    mod_request_claim(r);
     return OK;
 }
 
@@ -316,11 +328,14 @@ int mod_request_handle(request_rec *r)
     if (!is_own(r))
         return DECLINED;
     ctx.ports = mod_site_ports(r->pool, r->server, r);
-    fill_request(r, site_of(r), &request);
-    sso_answer_own(&ctx, &request, &answer);
+    mod_request_fill(r, site_of(r), &request);
+    if (state_of(r)->resource)
+        sso_answer_resource(&ctx, &request, &answer);
+    else
+        sso_answer_own(&ctx, &request, &answer);
     if (ctx.err.rc != SSO_OK)
-        log_failure(r, &ctx, &answer);
-    return send_answer(r, &answer) == DONE ? OK : HTTP_BAD_REQUEST;
+        mod_request_log(r, &ctx, &answer);
+    return mod_request_send(r, &answer) == DONE ? OK : HTTP_BAD_REQUEST;
 }
 
 /* ---- places that need sign-in ---- */
@@ -363,11 +378,11 @@ static int authenticate(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ctx.ports = mod_site_ports(r->pool, r->server, r);
-    fill_request(r, site, &request);
+    mod_request_fill(r, site, &request);
     state->answer = apr_palloc(r->pool, sizeof(*state->answer));
     sso_answer_place(&ctx, &request, state->answer);
     if (ctx.err.rc != SSO_OK)
-        log_failure(r, &ctx, state->answer);
+        mod_request_log(r, &ctx, state->answer);
     if (state->answer->what == SSO_ANSWER_PASS) {
         admit(r, &ctx, &request, state->answer);
         return OK;
@@ -375,7 +390,7 @@ static int authenticate(request_rec *r)
     if (r->main) /* part of another answer: there is no room for one of its own */
         return state->answer->status >= 400 ? state->answer->status : HTTP_UNAUTHORIZED;
     ap_run_insert_filter(r); /* mod_headers and its like see this answer as any other */
-    return send_answer(r, state->answer);
+    return mod_request_send(r, state->answer);
 }
 
 /*
@@ -385,11 +400,19 @@ static int authenticate(request_rec *r)
 int mod_request_access(request_rec *r)
 {
     const sso_config_t *place;
+    sso_request_t request;
     int rv;
 
     if (!is_place(r) || is_own(r) || !site_of(r))
         return DECLINED;
     place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
+    if (place && place->preflight == SSO_PREFLIGHT_PASS) {
+        mod_request_fill(r, site_of(r), &request);
+        if (sso_request_preflight(&request)) {
+            apr_table_setn(r->subprocess_env, "no-cache", "1");
+            return OK; /* no Require line is looked at: a browser cannot send what they want */
+        }
+    }
     if (!place || place->unauthenticated != SSO_UNAUTH_PASS)
         return DECLINED;
     rv = authenticate(r);
@@ -405,38 +428,6 @@ int mod_request_authenticate(request_rec *r)
     if (state && state->answer && state->answer->what == SSO_ANSWER_PASS)
         return OK; /* mod_request_access() has been here */
     return authenticate(r);
-}
-
-static int refuse(request_rec *r, const sso_session_t *session)
-{
-    const sso_site_t *site = site_of(r);
-    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
-    sso_request_t request;
-    sso_answer_t answer;
-
-    /* part of another answer has no page of its own; an ErrorDocument is the administrator's */
-    if (!site || r->main || ap_response_code_string(r, ap_index_of_response(HTTP_FORBIDDEN)))
-        return HTTP_FORBIDDEN;
-    ctx.ports = mod_site_ports(r->pool, r->server, r);
-    fill_request(r, site, &request);
-    sso_answer_refuse(&ctx, &request, session, &answer);
-    log_failure(r, &ctx, &answer);
-    ap_run_insert_filter(r);
-    return send_answer(r, &answer);
-}
-
-/* Who is signed in and not let in gets 403: httpd would say 401, as if nobody had signed in. */
-int mod_request_authorize(request_rec *r)
-{
-    mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
-    int rv;
-
-    if (!is_place(r) || !state || state->judging || !state->answer || !state->answer->session)
-        return DECLINED;
-    state->judging = 1;
-    rv = ap_run_auth_checker(r);
-    state->judging = 0;
-    return rv == HTTP_UNAUTHORIZED ? refuse(r, state->answer->session) : rv;
 }
 
 /*

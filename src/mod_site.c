@@ -215,6 +215,22 @@ static int check_server(sso_ctx_t *ctx, server_rec *s, const sso_config_t *confi
     return wrong;
 }
 
+/* Tokens of an LMS name one audience, whoever they are for: without it, none of them counts. */
+static void warn_audience(server_rec *s, const sso_site_t *site)
+{
+    int i;
+
+    for (i = 0; mod_config_takes_tokens(s) && i < site->providers->nelts; i++) {
+        const sso_provider_t *provider = APR_ARRAY_IDX(site->providers, i, sso_provider_t *);
+
+        if (!provider->audiences)
+            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s, "SSO1120: "
+                         "<EdxSSOProvider %s %s>: EdxSSOCredentials names bearer or jwt-cookie, "
+                         "and this section has no EdxSSOAudience: its tokens are refused",
+                         provider->name, provider->kind->name);
+    }
+}
+
 /* Resolve a server's providers. Returns the number of mistakes. */
 static int make_site(sso_ctx_t *ctx, server_rec *s)
 {
@@ -243,6 +259,8 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
         if (provider->config->callback_path)
             APR_ARRAY_PUSH(own_paths, const char *) = provider->callback_path;
     }
+    if (sso_site_settle(ctx, site) != SSO_OK)
+        wrong += report(ctx, s);
     return wrong + check_callbacks(ctx, s, site);
 }
 
@@ -257,6 +275,7 @@ int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         sso_ctx_t ctx = context(pconf, s);
 
         wrong += make_site(&ctx, s);
+        warn_audience(s, mod_server(s)->site);
     }
     return wrong ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one door: which endpoint, which credential, and what a failure becomes. The flows themselves
- * are in sso_login.c, sso_callback.c, sso_logout.c.
+ * The one door: which endpoint, what a place says to whom, and what a failure becomes. The flows
+ * themselves are in sso_login.c, sso_callback.c, sso_logout.c, credentials in sso_credential.c.
  */
 #include "sso_answer.h"
 
 #include "sso_cookie.h"
+#include "sso_credential.h"
 #include "sso_fault.h"
 #include "sso_flow.h"
 #include "sso_json.h"
@@ -189,7 +190,7 @@ const char *sso_own_url(sso_ctx_t *ctx, const sso_request_t *request, const char
                        form_text ? form_text : "", NULL);
 }
 
-static void start_answer(sso_ctx_t *ctx, sso_answer_t *answer)
+void sso_answer_start(sso_ctx_t *ctx, sso_answer_t *answer)
 {
     memset(answer, 0, sizeof(*answer));
     answer->headers = apr_table_make(ctx->pool, 8);
@@ -317,7 +318,7 @@ void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *
     const char *rest = "";
     const endpoint_t *endpoint = find_endpoint(request, &rest);
 
-    start_answer(ctx, answer);
+    sso_answer_start(ctx, answer);
     if (serve_own(ctx, request, endpoint, rest, answer) == SSO_OK)
         return;
     sso_page_fault(ctx, request, (endpoint && endpoint->json) || wants_json(request), answer);
@@ -336,8 +337,11 @@ static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, cons
         return SSO_OK; /* an answer starts as PASS, without a session */
     if (mode == SSO_UNAUTH_403)
         return sso_fail(ctx, SSO_DENIED, 681, "%s: %s", request->path, why);
+    /* where no session counts, signing in would lead back here as nobody */
     if (mode == SSO_UNAUTH_401
-        || (mode == SSO_UNAUTH_AUTO && !sso_request_navigates(request)))
+        || (mode == SSO_UNAUTH_AUTO && (!sso_request_navigates(request)
+                                        || !sso_list_has(request->place->credentials,
+                                                         "session"))))
         return sso_fail(ctx, SSO_DENIED, 680, "%s: %s", request->path, why);
     /* as an absolute URL: a path that begins with // is a path there, and a host elsewhere */
     if (sso_request_return(ctx, request, apr_pstrcat(ctx->pool, request->origin, request->target,
@@ -348,32 +352,28 @@ static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, cons
     return sso_login_send(ctx, request, next, why, answer);
 }
 
+int sso_request_preflight(const sso_request_t *request)
+{
+    return request->place->preflight == SSO_PREFLIGHT_PASS && !strcmp(request->method, "OPTIONS")
+           && apr_table_get(request->headers, "Origin")
+           && apr_table_get(request->headers, "Access-Control-Request-Method");
+}
+
 static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    const char *background = apr_table_get(request->headers, "X-Edxsso-Background");
-    const sso_session_t *session;
-    const char *why = "no session cookie came with the request";
-    const char *id;
-    sso_rc_e rc = SSO_ABSENT;
+    sso_found_t found;
+    sso_rc_e rc;
 
     SSO_TRY(check_origin(ctx, request));
     if (!request->site->providers->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 686, "AuthType edxsso without any <EdxSSOProvider> in "
                         "this virtual host");
-    if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) == SSO_OK) {
-        why = "the session has ended";
-        rc = sso_session_find(ctx, request->site, id, !background || strcmp(background, "1"),
-                              &session);
-    }
-    if (rc == SSO_OK && request->place->use
-        && !sso_list_has(request->place->use, session->provider)) {
-        why = "the provider of the session is not accepted here (EdxSSOUse)";
-        rc = SSO_ABSENT;
-    }
+    rc = sso_credential_find(ctx, request, &found);
     if (rc == SSO_ABSENT)
-        return answer_nobody(ctx, request, why, answer);
+        return answer_nobody(ctx, request, found.why, answer);
     SSO_TRY(rc);
-    answer->session = session;
+    answer->session = found.session;
+    answer->bearer = found.bearer;
     return SSO_OK;
 }
 
@@ -387,12 +387,49 @@ static sso_request_result_e result_of(const sso_answer_t *answer)
                                   : SSO_REQUEST_FAILED;
 }
 
+/* What a place answers with to a failure: with a token it is a program that reads it. */
+static void place_fault(sso_ctx_t *ctx, const sso_request_t *request, const char *scope,
+                        sso_answer_t *answer)
+{
+    int bearer = sso_fault_is_token(&ctx->err);
+
+    if (request->origin)
+        sso_bearer_challenge(ctx, request, scope, answer);
+    sso_page_fault(ctx, request, bearer || !sso_request_navigates(request), answer);
+}
+
 void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    start_answer(ctx, answer);
+    sso_answer_start(ctx, answer);
     if (serve_place(ctx, request, answer) != SSO_OK)
-        sso_page_fault(ctx, request, !sso_request_navigates(request), answer);
+        place_fault(ctx, request, NULL, answer);
     sso_metrics_request(ctx, result_of(answer));
+}
+
+void sso_answer_demand(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    sso_config_t *place = apr_pmemdup(ctx->pool, request->place, sizeof(*place));
+    sso_request_t demanding = *request;
+
+    place->unauthenticated = SSO_UNAUTH_AUTO;
+    demanding.place = place;
+    sso_answer_start(ctx, answer);
+    if (answer_nobody(ctx, &demanding, "a Require line needs a user", answer) != SSO_OK)
+        place_fault(ctx, &demanding, NULL, answer);
+}
+
+void sso_answer_refuse_bearer(sso_ctx_t *ctx, const sso_request_t *request,
+                              const sso_session_t *session, const char *scope,
+                              sso_answer_t *answer)
+{
+    sso_answer_start(ctx, answer);
+    if (scope)
+        sso_fail(ctx, SSO_DENIED, 1135, "%s: the token of '%.128s' lacks the scope '%.128s'",
+                 request->path, session->remote_user, scope);
+    else
+        sso_fail(ctx, SSO_DENIED, 1138, "%s: '%.128s' has a token, but no Require line lets them "
+                 "in", request->path, session->remote_user);
+    place_fault(ctx, request, scope, answer);
 }
 
 void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
@@ -400,7 +437,7 @@ void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_s
 {
     sso_form_t *form = sso_form_make(ctx->pool);
 
-    start_answer(ctx, answer);
+    sso_answer_start(ctx, answer);
     ctx->err.say.text = SSO_T("You are signed in as %s.");
     ctx->err.say.value = session->remote_user;
     if (request->origin) {

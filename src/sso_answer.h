@@ -22,6 +22,8 @@ typedef struct sso_request_t {
     /* path and query as the browser sent them: where to come back to */
     const char *target;
     const char *cookies;         /* the Cookie header, or NULL */
+    /* path of the protected resource it belongs to (EdxSSOProtectedResource), or NULL */
+    const char *resource;
     apr_table_t *headers;        /* of the request */
     /* Read the body, at most limit bytes. SSO_BAD_INPUT: longer, or broken off. */
     sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body);
@@ -38,6 +40,7 @@ typedef enum {
 typedef struct sso_answer_t {
     sso_answer_e what;
     const sso_session_t *session;
+    int bearer;           /* the session is that of a token in the Authorization header */
     int status;
     const char *content_type, *body; /* body may be "" */
     apr_size_t body_length; /* of a body that is no text; 0: it ends at its NUL */
@@ -63,7 +66,27 @@ void sso_answer_place(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t
 void sso_answer_refuse(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
                        sso_answer_t *answer);
 
+/**
+ * The same for a client with a bearer token.
+ * @param scope  what the token would have to have in its scope; NULL: that is not what it lacks
+ */
+void sso_answer_refuse_bearer(sso_ctx_t *ctx, const sso_request_t *request,
+                              const sso_session_t *session, const char *scope,
+                              sso_answer_t *answer);
+
+/**
+ * Answer a request that was let through without a user (EdxSSOUnauthenticated pass) to where it
+ * turned out to need one. As sso_answer_own().
+ */
+void sso_answer_demand(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
+
+/** Whether it is a CORS preflight that the place lets through (EdxSSOPreflight). */
+int sso_request_preflight(const sso_request_t *request);
+
 /* ---- shared by the flows ---- */
+
+/** An answer with nothing in it: PASS, without a session. */
+void sso_answer_start(sso_ctx_t *ctx, sso_answer_t *answer);
 
 /** One of the module's cookies. */
 typedef enum { SSO_COOKIE_SESSION, SSO_COOKIE_LOGIN } sso_cookie_e;

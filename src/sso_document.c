@@ -318,6 +318,23 @@ sso_rc_e sso_document_peek(sso_ctx_t *ctx, const sso_document_want_t *want, cons
     return SSO_OK;
 }
 
+apr_time_t sso_document_stamp(const sso_ctx_t *ctx, const sso_provider_t *provider,
+                              const sso_document_kind_t *kind)
+{
+    sso_documents_t *documents = provider->documents;
+    sso_document_want_t want = { provider, kind, NULL };
+    const sso_document_slot_t *slot;
+    apr_time_t stamp = 0;
+
+    apr_thread_mutex_lock(documents->mutex);
+    for (slot = documents->slots; slot; slot = slot->next)
+        if (slot->provider == provider && slot->kind == kind
+            && sso_document_may_serve(&want, slot->current, ctx->now))
+            stamp = slot->current->stamp;
+    apr_thread_mutex_unlock(documents->mutex);
+    return stamp;
+}
+
 sso_rc_e sso_document_refresh(sso_ctx_t *ctx, const sso_document_want_t *want, apr_time_t *next)
 {
     sso_documents_t *documents = want->provider->documents;

@@ -50,6 +50,13 @@ static const sso_fault_t
     not_allowed = { 403, "access_denied", SSO_PAGE_ERROR,
         SSO_T("Please sign in first"),
         SSO_T("Only people who are signed in can see this.") },
+    /* RFC 6750 3.1: for programs only, and part of a header's value: no quotes, no backslashes */
+    bad_token = { 401, "invalid_token", SSO_PAGE_ERROR, "The token is not accepted",
+        "The access token is expired, altered, or not for this site." },
+    no_token = { 400, "invalid_request", SSO_PAGE_ERROR, "The request is malformed",
+        "The Authorization header does not have exactly one access token." },
+    small_token = { 403, "insufficient_scope", SSO_PAGE_ERROR, "The token may not do this",
+        "The access token does not have the scope that this address needs." },
     nothing = { 404, "not_found", SSO_PAGE_ERROR,
         SSO_T("There is nothing here"),
         SSO_T("This address does not exist. Please check it, or go back to where you came from.") },
@@ -128,6 +135,16 @@ static const struct {
     { 688, 688, &nothing },
     { 689, 689, &not_yours },
     { 841, 841, &sign_in },
+    { 1123, 1123, &small_token },
+    { 1131, 1131, &bad_token },
+    { 1132, 1132, &no_token },
+    { 1134, 1134, &cross_origin },
+    { 1135, 1135, &small_token },
+    { 1140, 1140, &bad_host },
+    { 1141, 1141, &nothing },
+    { 1142, 1142, &bad_method },
+    { 1143, 1144, &try_later },
+    { 1149, 1149, &try_later },
 };
 
 static const sso_fault_t *const by_result[] = {
@@ -145,4 +162,11 @@ const sso_fault_t *sso_fault_find(const sso_err_t *err)
             if (err->number >= by_number[i].first && err->number <= by_number[i].last)
                 return by_number[i].fault;
     return by_result[err->rc];
+}
+
+int sso_fault_is_token(const sso_err_t *err)
+{
+    const sso_fault_t *fault = sso_fault_find(err);
+
+    return fault == &bad_token || fault == &no_token || fault == &small_token;
 }

@@ -32,4 +32,7 @@ typedef struct sso_fault_t {
 /** The fault of a failure. Never NULL: what has no row of its own goes by its result. */
 const sso_fault_t *sso_fault_find(const sso_err_t *err);
 
+/** Whether a failure is that of a token which was presented: its code is one of RFC 6750 3.1. */
+int sso_fault_is_token(const sso_err_t *err);
+
 #endif

@@ -42,6 +42,8 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
         apr_pstrcat(ctx->pool, root, "/oauth2/access_token", NULL);
     provider->endpoint[SSO_ENDPOINT_END_SESSION] =
         apr_pstrcat(ctx->pool, public_root, "/logout", NULL);
+    provider->endpoint[SSO_ENDPOINT_INTROSPECTION] =
+        apr_pstrcat(ctx->pool, root, "/_o/introspect/", NULL);
     if (!provider->issuers) {
         apr_array_header_t *issuers = apr_array_make(ctx->pool, 1, sizeof(const char *));
 
@@ -117,6 +119,22 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_provider_t *provider, const s
     return SSO_OK;
 }
 
+/*
+ * What edX's own verifier refuses beside what every token has to be. A restricted application's
+ * token verifies as any other, and may be used for nearly nothing.
+ */
+static sso_rc_e judge_bearer(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *claims)
+{
+    const json_t *restricted = json_object_get(claims, "is_restricted");
+
+    SSO_TRY(check_version(ctx, "bearer token", claims));
+    if (restricted && !json_is_false(restricted) && !json_is_null(restricted)
+        && provider->config->restricted == SSO_RESTRICTED_DENY)
+        return sso_fail(ctx, SSO_DENIED, 1123, "it is a restricted application's "
+                        "token (EdxSSORestricted)");
+    return SSO_OK;
+}
+
 /* The LMS honours redirect_url only where it is part of a redirect URI of the client's. */
 static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url)
 {
@@ -130,5 +148,5 @@ static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider, const 
 
 const sso_kind_t sso_kind_edx = {
     "edx", "Open edX", presets, needs, SSO_KID_ORDERS, user_id_claims,
-    resolve, authorize, redeem, identify, logout, NULL, NULL, NULL
+    resolve, authorize, redeem, identify, logout, NULL, NULL, NULL, judge_bearer
 };

@@ -200,11 +200,11 @@ static sso_rc_e read_tenant(sso_ctx_t *ctx, const json_t *claims, char **tid)
 
     json_object_foreach((json_t *)(apr_uintptr_t)claims, name, value) {
         if (!strcasecmp(name, "tid") && strcmp(name, "tid"))
-            return sso_fail(ctx, SSO_DENIED, 483, "id_token: it has the claim '%.10s' beside tid",
+            return sso_fail(ctx, SSO_DENIED, 483, "it has the claim '%.10s' beside tid",
                             name);
     }
     if (!text || !is_guid(text))
-        return sso_fail(ctx, SSO_DENIED, 484, "id_token: its tid is missing or no GUID");
+        return sso_fail(ctx, SSO_DENIED, 484, "its tid is missing or no GUID");
     *tid = apr_pstrdup(ctx->pool, text);
     for (text = *tid; *text; text++)
         (*tid)[text - *tid] = (char)apr_tolower(*text);
@@ -252,10 +252,10 @@ static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, con
                         "issuer is");
     SSO_TRY(read_tenant(ctx, jwt->claims, &tid));
     if (!right_issuer(ctx, from, tid, jwt->claims))
-        return sso_fail(ctx, SSO_DENIED, 486, "id_token: issuer '%.150s' is not '%.150s'",
+        return sso_fail(ctx, SSO_DENIED, 486, "issuer '%.150s' is not '%.150s'",
                         sso_json_text(jwt->claims, "iss"), fill(ctx->pool, from, tid));
     if (!right_key(ctx, from, tid, jwt))
-        return sso_fail(ctx, SSO_DENIED, 487, "id_token: signed with a key that is '%.150s' 's, "
+        return sso_fail(ctx, SSO_DENIED, 487, "signed with a key that is '%.150s' 's, "
                         "not the token's issuer's", jwt->key_issuer);
     if (!allowed(provider->config, tid))
         return sso_fail(ctx, SSO_DENIED, 488, "tenant %s is not in EdxSSOTenantAllow", tid);
@@ -270,6 +270,13 @@ static int is_guest(const json_t *claims)
 
     return (sso_json_whole(claims, "acct", &acct) && acct == 1)
            || (idp && issuer && strcmp(idp, issuer));
+}
+
+static sso_rc_e judge_bearer(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *claims)
+{
+    if (provider->config->guests == SSO_GUESTS_BLOCK && is_guest(claims))
+        return sso_fail(ctx, SSO_DENIED, 1122, "a guest of the tenant (EdxSSOGuests block)");
+    return SSO_OK;
 }
 
 static sso_rc_e identify(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_wanted_t *wanted,
@@ -295,5 +302,5 @@ static const char *user(sso_ctx_t *ctx, const json_t *claims)
 const sso_kind_t sso_kind_entra = {
     "entra", "Microsoft", presets, needs, SSO_KID_SELECTS, user_id_claims,
     resolve, sso_oidc_authorize, sso_oidc_redeem, identify, sso_oidc_logout,
-    user, judge_issuer, knows_issuer
+    user, judge_issuer, knows_issuer, judge_bearer
 };

@@ -153,7 +153,7 @@ static const sso_need_t oidc_needs[] = {
 const sso_kind_t sso_kind_oidc = {
     "oidc", "OpenID Connect", oidc_presets, oidc_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL
 };
 
 static const sso_need_t keycloak_needs[] = {
@@ -166,7 +166,7 @@ static const sso_need_t keycloak_needs[] = {
 const sso_kind_t sso_kind_keycloak = {
     "keycloak", "Keycloak", oidc_presets, keycloak_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL
 };
 
 /* Google's tokens name their issuer with or without the scheme; the user is the same. */
@@ -204,5 +204,5 @@ static sso_rc_e google_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, co
 const sso_kind_t sso_kind_google = {
     "google", "Google", google_presets, google_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    google_user, google_issuer, NULL
+    google_user, google_issuer, NULL, NULL
 };

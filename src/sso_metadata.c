@@ -23,6 +23,7 @@ static const sso_field_t metadata_fields[] = {
     MEMBER("end_session_endpoint", TEXT, endpoint[SSO_ENDPOINT_END_SESSION]),
     MEMBER("userinfo_endpoint", TEXT, endpoint[SSO_ENDPOINT_USERINFO]),
     MEMBER("pushed_authorization_request_endpoint", TEXT, endpoint[SSO_ENDPOINT_PAR]),
+    MEMBER("introspection_endpoint", TEXT, endpoint[SSO_ENDPOINT_INTROSPECTION]),
     MEMBER("issuer", TEXT, issuer),
     MEMBER("msgraph_host", TEXT, msgraph_host),
     MEMBER("authorization_response_iss_parameter_supported", TRUTH, iss_in_response),
@@ -175,6 +176,13 @@ sso_rc_e sso_documents_keys(sso_ctx_t *ctx, const sso_provider_t *provider, int 
     SSO_TRY(sso_document_get(ctx, &want, newer, &parsed));
     *keys = parsed;
     return SSO_OK;
+}
+
+apr_uint32_t sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider)
+{
+    apr_time_t stamp = provider->documents ? sso_document_stamp(ctx, provider, &keys_kind) : 0;
+
+    return (apr_uint32_t)(stamp ^ (stamp >> 32));
 }
 
 /* Where the keys are, as far as is known without asking anybody. */

@@ -81,6 +81,12 @@ sso_rc_e sso_documents_metadata(sso_ctx_t *ctx, const sso_provider_t *provider,
                                 const sso_metadata_t **metadata);
 
 /**
+ * Which keys of a provider's URL this process goes by: another number for every other set, 0 for
+ * none (yet). Costs no access to store or network.
+ */
+apr_uint32_t sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider);
+
+/**
  * Fetch a provider's documents ahead of their expiry, or for the first time. For a background job;
  * any number of processes may run it, one of them does the work. Failures have been logged (once
  * per change) and lead to a later @a next; they are returned for whom they interest.

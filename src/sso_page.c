@@ -196,7 +196,7 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
     sso_random_text(ctx, ID_BYTES, &id);
     if (fault->status == 503)
         apr_table_setn(answer->headers, "Retry-After", retry_after(detail));
-    if (fault->status == 401)
+    if (fault->status == 401 && !apr_table_get(answer->headers, "WWW-Authenticate"))
         apr_table_setn(answer->headers, "WWW-Authenticate",
                        apr_psprintf(ctx->pool, "Bearer realm=\"%s\"", request->origin));
     if (as_json) {

@@ -25,7 +25,8 @@ static const sso_kind_t *const kinds[] = { &sso_kind_edx, &sso_kind_entra, &sso_
                                            &sso_kind_oauth2 };
 
 static const char *const endpoint_names[SSO_ENDPOINT_COUNT] = {
-    "authorization", "token", "jwks", "end_session", "userinfo", "emails", "par"
+    "authorization", "token", "jwks", "end_session", "userinfo", "emails", "par",
+    "introspection"
 };
 
 const sso_kind_t *sso_kind_find(const char *name)
@@ -206,6 +207,8 @@ static sso_rc_e configured_keys(sso_ctx_t *ctx, sso_provider_t *provider)
                             "https://..., or a JWK set such as '{\"keys\": [...]}'", jwks);
         SSO_TRY(sso_within(ctx, sso_keys_parse(ctx, ctx->pool, text, length, &public_keys),
                            "EdxSSOJWKS"));
+        provider->keys_text.data = text;
+        provider->keys_text.length = length;
     }
     if (secret)
         SSO_TRY(sso_within(ctx, sso_keys_from_secret(ctx, ctx->pool, secret->text, secret->length,
@@ -387,6 +390,7 @@ static sso_rc_e complete(sso_ctx_t *ctx, const sso_site_t *site, const sso_secti
     if (provider->endpoint[SSO_ENDPOINT_TOKEN])
         SSO_TRY(sso_client_auth_check(ctx, provider->auth, provider->endpoint[SSO_ENDPOINT_TOKEN]));
     SSO_TRY(make_tag(ctx, provider));
+    SSO_TRY(sso_provider_settle(ctx, provider));
     warn_plain(ctx, provider);
     return SSO_OK;
 }

@@ -25,6 +25,7 @@ typedef enum {
     SSO_ENDPOINT_USERINFO,
     SSO_ENDPOINT_EMAILS,
     SSO_ENDPOINT_PAR,
+    SSO_ENDPOINT_INTROSPECTION,
     SSO_ENDPOINT_COUNT
 } sso_endpoint_e;
 
@@ -50,11 +51,15 @@ typedef struct sso_provider_t {
     const char *endpoint[SSO_ENDPOINT_COUNT];
     const char *metadata_url;     /* NULL: no discovery */
     const char *tag; /* NAME:DIGEST, another one as soon as it is another provider by that name */
+    /* of bearer tokens: what `aud` may be; NULL: the section takes none */
+    const apr_array_header_t *audiences;
+    unsigned char policy[SSO_DIGEST_BYTES]; /* of all that decides about a bearer token */
     const char *callback_path;
     const char *display_name;
     unsigned algorithms;          /* bits; 0: those that fit the keys */
     const struct sso_client_auth_t *auth; /* how this site proves who it is there */
     const sso_keys_t *keys;       /* from file, inline, HMAC secret; NULL: none */
+    sso_bytes_t keys_text;        /* what EdxSSOJWKS says, unless that is a URL */
     const sso_jwe_keys_t *decryption; /* EdxSSODecryptionKey; NULL: none */
     sso_http_policy_t http;
     struct sso_documents_t *documents; /* keys and metadata that come from URLs */
@@ -116,6 +121,9 @@ struct sso_kind_t {
                              const sso_jwt_t *jwt);
     /* The same for the issuer in metadata. */
     int (*knows_issuer)(const sso_provider_t *provider, const char *issuer);
+    /* What else a bearer token has to be; NULL: nothing. */
+    sso_rc_e (*judge_bearer)(sso_ctx_t *ctx, const sso_provider_t *provider,
+                             const json_t *claims);
 };
 
 extern const sso_kind_t sso_kind_edx, sso_kind_entra, sso_kind_oidc, sso_kind_keycloak,
@@ -147,6 +155,7 @@ typedef struct sso_site_t {
     apr_array_header_t *providers; /* of sso_provider_t *, in the order of their sections */
     const apr_array_header_t *own_paths; /* of const char *: callback paths outside EdxSSOPath */
     const char *path;           /* EdxSSOPath without trailing slash */
+    unsigned char policy[SSO_DIGEST_BYTES]; /* of all providers: see sso_site_settle() */
 } sso_site_t;
 
 /** Give a site its keys, derived from secrets and its realm. As sso_keyring_make(). */
@@ -161,6 +170,15 @@ sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_
  */
 sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
                            struct sso_documents_t *documents, sso_provider_t **provider);
+
+/**
+ * What decides about bearer tokens, as one digest: all that is configured, keys and secrets too. A
+ * verdict that is remembered under one policy means nothing under another. (sso_policy.c)
+ */
+sso_rc_e sso_provider_settle(sso_ctx_t *ctx, sso_provider_t *provider);
+
+/** The same of a site whose providers are complete. */
+sso_rc_e sso_site_settle(sso_ctx_t *ctx, sso_site_t *site);
 
 /** A provider of a site by name, or NULL. */
 const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name);

@@ -18,9 +18,9 @@ my @LAYERS = (
     [qw(base fault metrics)],
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis)],
     [qw(value config options)],
-    [qw(provider kind metadata document id_token par token client_auth http)],
-    [qw(session revoke claims export idmap graph)],
-    [qw(answer flow identity own_keys page login callback bearer logout photo metrics_text doctor)],
+    [qw(provider kind metadata document id_token par token client_auth http policy access introspect)],
+    [qw(session revoke claims export idmap graph verified require claim)],
+    [qw(answer flow identity own_keys page login callback bearer logout photo metrics_text doctor credential resource)],
 );
 my $GLUE = @LAYERS;
 

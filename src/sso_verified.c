@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Verdicts about bearer tokens, remembered. How they come about is in sso_access.c and
+ * sso_introspect.c.
+ */
+#include "sso_verified.h"
+
+#include "sso_metadata.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#define REFUSAL_SLOTS 1024 /* a power of two */
+#define PURPOSE       "refused token"
+
+/* A refusal, as it is sealed. */
+typedef struct refusal_t {
+    sso_store_key_t key; /* which token's: another one may have the same slot */
+    apr_int32_t rc, number;
+    char text[SSO_ERR_BYTES];
+} refusal_t;
+
+sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_array_header_t *names,
+                          const char *token, sso_store_key_t *key)
+{
+    apr_size_t length = strlen(token), size = SSO_REALM_BYTES + SSO_DIGEST_BYTES + length + 1;
+    sso_bytes_t hashed;
+    char *bytes, *at;
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++)
+        size += strlen(APR_ARRAY_IDX(names, i, const char *)) + 1;
+    bytes = at = apr_palloc(ctx->pool, size);
+    memcpy(at, site->realm_tag, SSO_REALM_BYTES);
+    at += SSO_REALM_BYTES;
+    memcpy(at, site->policy, SSO_DIGEST_BYTES);
+    at += SSO_DIGEST_BYTES;
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        apr_size_t bytes_of = strlen(name) + 1; /* a NUL ends each: no token has one */
+
+        memcpy(at, name, bytes_of);
+        at += bytes_of;
+    }
+    *at++ = '\0';
+    memcpy(at, token, length);
+    hashed.data = bytes;
+    hashed.length = size;
+    return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
+}
+
+/* ---- refusals */
+
+static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                         sso_store_key_t *slot)
+{
+    unsigned char bytes[SSO_REALM_BYTES + sizeof(PURPOSE) + 2];
+    sso_bytes_t hashed = { bytes, sizeof(bytes) };
+    unsigned number = (key->bytes[0] | (unsigned)key->bytes[1] << 8) & (REFUSAL_SLOTS - 1);
+
+    memcpy(bytes, site->realm_tag, SSO_REALM_BYTES);
+    memcpy(bytes + SSO_REALM_BYTES, PURPOSE, sizeof(PURPOSE));
+    bytes[sizeof(bytes) - 2] = (unsigned char)(number & 0xff);
+    bytes[sizeof(bytes) - 1] = (unsigned char)(number >> 8);
+    return sso_ring_digest(ctx, site->ring, hashed, slot->bytes);
+}
+
+static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
+{
+    sso_store_entry_t entry;
+    sso_store_key_t slot;
+    sso_bytes_t context = { slot.bytes, sizeof(slot.bytes) }, box, plain;
+    refusal_t refusal;
+
+    SSO_TRY(slot_key(ctx, site, key, &slot));
+    SSO_TRY(sso_store_get(ctx, ctx->ports->store, &slot, 0, &entry));
+    box.data = entry.value;
+    box.length = entry.length;
+    if (sso_box_open(ctx, site->ring, PURPOSE, context, box, &plain) != SSO_OK
+        || plain.length != sizeof(refusal)) {
+        sso_forgive(ctx);
+        return SSO_ABSENT;
+    }
+    memcpy(&refusal, plain.data, sizeof(refusal));
+    if (memcmp(&refusal.key, key, sizeof(*key)))
+        return SSO_ABSENT;
+    refusal.text[SSO_ERR_BYTES - 1] = '\0';
+    ctx->err.rc = (sso_rc_e)refusal.rc;
+    ctx->err.number = refusal.number;
+    memcpy(ctx->err.text, refusal.text, sizeof(refusal.text));
+    return ctx->err.rc;
+}
+
+void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
+{
+    sso_ctx_t own = *ctx; /* what goes wrong here is not what is being told */
+    sso_store_item_t item = { .class = SSO_STORE_PLAIN,
+                              .expires = ctx->now + SSO_VERIFIED_REFUSED };
+    sso_store_key_t slot;
+    sso_bytes_t context = { slot.bytes, sizeof(slot.bytes) }, box, plain;
+    refusal_t refusal;
+
+    sso_forgive(&own);
+    memset(&refusal, 0, sizeof(refusal));
+    refusal.key = *key;
+    refusal.rc = ctx->err.rc;
+    refusal.number = ctx->err.number;
+    apr_cpystrn(refusal.text, ctx->err.text, sizeof(refusal.text));
+    plain.data = &refusal;
+    plain.length = sizeof(refusal);
+    if (!ctx->ports->store || slot_key(&own, site, key, &slot) != SSO_OK
+        || sso_box_seal(&own, site->ring, PURPOSE, context, plain, &box) != SSO_OK)
+        return;
+    item.value = box.data;
+    item.length = box.length;
+    sso_store_put(&own, ctx->ports->store, &slot, &item);
+}
+
+/* ---- good ones */
+
+static sso_rc_e find_good(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                          int *known, const sso_session_t **session)
+{
+    const sso_session_t *found;
+    const sso_provider_t *provider;
+
+    SSO_TRY(sso_session_load(ctx, site, key, 0, &found));
+    provider = sso_provider_find(site, found->provider);
+    if (!provider || found->generation != sso_documents_generation(ctx, provider))
+        return SSO_ABSENT; /* the keys have changed: it may be one that is gone */
+    if (found->access_expires && found->access_expires <= ctx->now) {
+        *known = 1;
+        return SSO_ABSENT;
+    }
+    *session = found;
+    return SSO_OK;
+}
+
+sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                           int *known, const sso_session_t **session)
+{
+    sso_rc_e rc;
+
+    *known = 0;
+    if (!ctx->ports->store)
+        return SSO_ABSENT;
+    rc = find_good(ctx, site, key, known, session);
+    if (rc == SSO_ABSENT && !*known)
+        rc = find_refusal(ctx, site, key);
+    if (rc == SSO_OK || rc == SSO_ABSENT || rc == SSO_BAD_INPUT || rc == SSO_DENIED)
+        return rc;
+    sso_forgive(ctx); /* a token can be judged without a store, if need be each time */
+    return SSO_ABSENT;
+}
+
+void sso_verified_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
+                       const sso_store_key_t *key, sso_session_t *session)
+{
+    session->generation = sso_documents_generation(ctx, provider);
+    if (!ctx->ports->store || session->ends <= ctx->now)
+        return;
+    if (sso_session_store(ctx, site, key, session, session->ends) != SSO_OK)
+        sso_forgive(ctx);
+}

@@ -29,6 +29,7 @@ static struct {
     apr_array_header_t *takers;   /* of const server_rec *: some place of theirs takes tokens */
     apr_hash_t *expressions;      /* text -> ap_expr_info_t */
     int bare;                     /* some place has an empty EdxSSOClaimPrefix */
+    int passes;                   /* some place hands tokens to the app behind */
 } reading;
 
 void *mod_config_make(apr_pool_t *pool, char *dir)
@@ -105,6 +106,11 @@ const apr_array_header_t *mod_config_prefixes(void)
     return reading.prefixes;
 }
 
+int mod_config_passes(void)
+{
+    return reading.passes;
+}
+
 const apr_array_header_t *mod_config_names(void)
 {
     return reading.bare ? reading.names : NULL;
@@ -177,6 +183,29 @@ int mod_config_takes_tokens(const server_rec *s)
     return 0;
 }
 
+/*
+ * Tokens are other people's: whoever may write a .htaccess is not to have them handed out. And
+ * which ones are to be kept has to be known when somebody signs in.
+ */
+static const char *remember_tokens(cmd_parms *cmd, const sso_field_t *field,
+                                   const sso_config_t *config)
+{
+    const char *refused;
+
+    if (field == &sso_options[SSO_OPTION_pass_token]) {
+        if (config->pass_token->nelts > 1 && sso_list_has(config->pass_token, "none"))
+            return "EdxSSOPassToken: none stands alone";
+        if (sso_list_has(config->pass_token, "none"))
+            return NULL;
+    }
+    else if (field != &sso_options[SSO_OPTION_authorization_header]
+             || config->authorization_header == SSO_AUTHORIZATION_OFF)
+        return NULL;
+    refused = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+    reading.passes = 1;
+    return refused;
+}
+
 /* What the whole configuration has to be looked through for later. */
 static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_config_t *config)
 {
@@ -208,7 +237,7 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         APR_ARRAY_PUSH(reading.takers, const server_rec *) = cmd->server;
     if (field == &sso_options[SSO_OPTION_protected_resource] && config->protected_resource)
         return mod_resource_add(cmd);
-    return NULL;
+    return remember_tokens(cmd, field, config);
 }
 
 static const char *set_option(cmd_parms *cmd, void *record, const char *args)
@@ -320,6 +349,7 @@ static int report_unknown(apr_pool_t *ptemp, const ap_directive_t *tree)
 int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)plog;
+    reading.passes = 0;
     reading.prefixes = apr_array_make(pconf, 4, sizeof(const char *));
     reading.names = apr_array_make(pconf, 4, sizeof(const char *));
     reading.uses = apr_array_make(pconf, 4, sizeof(use_t));

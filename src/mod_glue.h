@@ -49,6 +49,8 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 const apr_array_header_t *mod_config_prefixes(void);
 /** The expression of EdxSSOAuthParam or EdxSSOTokenParam as parsed; NULL if it is none of them. */
 const ap_expr_info_t *mod_config_expression(const char *text);
+/** Whether some place hands tokens to the app behind. */
+int mod_config_passes(void);
 /** Lower-case headers of claims that some place exports without a prefix; NULL: none does. */
 const apr_array_header_t *mod_config_names(void);
 /**

@@ -8,6 +8,7 @@
 #include "sso_cookie.h"
 #include "sso_export.h"
 #include "sso_metrics.h"
+#include "sso_pass.h"
 #include "sso_resource.h"
 
 #include <apr_lib.h>
@@ -65,7 +66,8 @@ static void scrub_connection(request_rec *r)
         const char *word = apr_pstrmemdup(r->pool, value, strcspn(value, separators));
 
         value += strlen(word);
-        if (sso_export_reserved(word, prefixes, names) || !strcasecmp(word, "cookie"))
+        if (sso_export_reserved(word, prefixes, names) || !strcasecmp(word, "cookie")
+            || !strcasecmp(word, "authorization"))
             found = 1;
         else
             kept = kept ? apr_pstrcat(r->pool, kept, ", ", word, NULL) : word;
@@ -355,6 +357,9 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
     if (r->prev || r->main)
         scrub_headers(r); /* a request made of another: what that one was given is here already */
     add_headers(r, answer);
+    if (answer->session)
+        sso_export(ctx, answer->session, request->place, r->subprocess_env, r->headers_in);
+    sso_pass_export(ctx, answer->tokens, request->place, r->subprocess_env, r->headers_in);
     if (!answer->session) {
         /* passes `Require valid-user`; gone before the app looks */
         r->user = apr_pstrdup(r->pool, "");
@@ -362,7 +367,6 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
     }
     r->user = apr_pstrdup(r->pool, answer->session->remote_user);
     r->ap_auth_type = apr_pstrdup(r->pool, MOD_AUTH_TYPE);
-    sso_export(ctx, answer->session, request->place, r->subprocess_env, r->headers_in);
 }
 
 static int authenticate(request_rec *r)
@@ -440,6 +444,7 @@ static void export_again(request_rec *r)
                                                                  &auth_edxsso_module) : NULL;
     const sso_site_t *site = site_of(r);
     sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    const sso_config_t *place;
     mod_request_t *state;
 
     if (!before || !before->answer || before->answer->what != SSO_ANSWER_PASS || !site)
@@ -450,10 +455,10 @@ static void export_again(request_rec *r)
     state->answer = before->answer;
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     ctx.ports = mod_site_ports(r->pool, r->server, r);
+    place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
     if (before->answer->session)
-        sso_export(&ctx, before->answer->session,
-                   ap_get_module_config(r->per_dir_config, &auth_edxsso_module), r->subprocess_env,
-                   r->headers_in);
+        sso_export(&ctx, before->answer->session, place, r->subprocess_env, r->headers_in);
+    sso_pass_export(&ctx, before->answer->tokens, place, r->subprocess_env, r->headers_in);
 }
 
 int mod_request_fixup(request_rec *r)

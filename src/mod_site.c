@@ -359,6 +359,7 @@ static sso_rc_e start_site(sso_ctx_t *ctx, server_rec *s)
     sso_site_t *site = mod_server(s)->site;
     apr_array_header_t *secrets;
 
+    site->passes_tokens = mod_config_passes();
     SSO_TRY(secrets_of(ctx, config, state_dir(ctx->pool, config), &secrets));
     return sso_site_seal(ctx, site, secrets);
 }

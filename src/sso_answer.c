@@ -12,6 +12,7 @@
 #include "sso_json.h"
 #include "sso_metrics.h"
 #include "sso_page.h"
+#include "sso_pass.h"
 #include "sso_photo.h"
 #include "sso_url.h"
 
@@ -208,32 +209,6 @@ static sso_rc_e check_origin(sso_ctx_t *ctx, const sso_request_t *request)
 
 /* ---- the module's own URLs ---- */
 
-static sso_rc_e session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
-                              sso_answer_t *answer)
-{
-    const sso_session_t *session;
-    const char *text;
-    json_t *body;
-    sso_rc_e rc;
-
-    (void)rest;
-    rc = sso_request_session(ctx, request, 0, &session);
-    if (rc == SSO_ABSENT)
-        return sso_fail(ctx, SSO_DENIED, 687, "there is none");
-    SSO_TRY(rc);
-    body = json_pack("{s:s,s:s,s:I,s:I}", "provider", session->provider,
-                     "username", session->username ? session->username : session->remote_user,
-                     "expires_in", (json_int_t)apr_time_sec(session->ends - ctx->now),
-                     "idle_expires_in", (json_int_t)apr_time_sec(session->idle_ends - ctx->now));
-    text = sso_json_print(ctx->pool, body);
-    json_decref(body);
-    /* the claims are JSON already: put them where the object's last brace is */
-    text = apr_pstrcat(ctx->pool, apr_pstrmemdup(ctx->pool, text, strlen(text) - 1), ",\"claims\":",
-                       session->claims.text, "}", NULL);
-    sso_answer_json(ctx, 200, text, answer);
-    return SSO_OK;
-}
-
 typedef struct endpoint_t {
     const char *name;    /* the path's first segment under EdxSSOPath */
     const char *methods; /* "GET HEAD" */
@@ -246,7 +221,7 @@ static const endpoint_t endpoints[] = {
     { "login", "GET HEAD", 0, sso_login_serve },
     { "callback", "GET POST", 0, sso_callback_serve },
     { "logout", "GET POST", 0, sso_logout_serve },
-    { "session", "GET HEAD", 1, session_serve },
+    { "session", "GET HEAD POST", 1, sso_own_session_serve },
     { "photo", "GET HEAD", 0, sso_photo_serve },
     { "jwks.json", "GET HEAD", 1, sso_own_keys_serve },
 };
@@ -374,6 +349,7 @@ static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     SSO_TRY(rc);
     answer->session = found.session;
     answer->bearer = found.bearer;
+    answer->tokens = sso_pass_find(ctx, request, &found);
     return SSO_OK;
 }
 

@@ -41,6 +41,7 @@ typedef struct sso_answer_t {
     sso_answer_e what;
     const sso_session_t *session;
     int bearer;           /* the session is that of a token in the Authorization header */
+    const sso_kept_t *tokens; /* that the app behind may get, or NULL */
     int status;
     const char *content_type, *body; /* body may be "" */
     apr_size_t body_length; /* of a body that is no text; 0: it ends at its NUL */

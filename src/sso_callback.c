@@ -200,7 +200,7 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
     SSO_TRY(sso_identity_find(ctx, request->site, provider, &wanted, &tokens, session));
     if (!(*session)->sid)
         (*session)->sid = response->session_state;
-    sso_identity_keep(ctx, &tokens, *session);
+    sso_identity_keep(ctx, request->site, provider, &tokens, *session);
     return SSO_OK;
 }
 

@@ -385,3 +385,19 @@ const json_t *sso_claim_path(const json_t *object, const char *path)
     }
     return found;
 }
+
+json_t *sso_claim_json(const sso_claims_t *claims, const char *name)
+{
+    apr_size_t length = strlen(name);
+    apr_uint32_t i;
+
+    for (i = 0; i < claims->count; i++) {
+        const sso_claim_t *row = &claims->rows[i];
+        int quotes = row->type == SSO_CLAIM_STRING;
+
+        if (row->name_length == length && !memcmp(claims->text + row->name_at, name, length))
+            return json_loadb(claims->text + row->value_at - quotes,
+                              row->value_length + (quotes ? 2 : 0), JSON_DECODE_ANY, NULL);
+    }
+    return NULL;
+}

@@ -69,6 +69,9 @@ int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims);
 const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const sso_claim_t *claim,
                             const char *delimiter, apr_size_t *length);
 
+/** A claim by its name, as JSON of its own; NULL: there is none. Not for the path of a request. */
+json_t *sso_claim_json(const sso_claims_t *claims, const char *name);
+
 /** The bytes of the control character (C0 with NUL, DEL, C1) at @a c: 1 or 2; 0: it is none. */
 int sso_claim_control(const char *c);
 

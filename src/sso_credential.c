@@ -2,7 +2,8 @@
 /*
  * The table of credentials, and the one that everybody has: the session.
  */
-#include "sso_credential.h"
+#include "sso_pass.h"
+#include "sso_refresh.h"
 
 #include <string.h>
 
@@ -21,6 +22,12 @@ static sso_rc_e session_find(sso_ctx_t *ctx, const sso_request_t *request, sso_f
     if (request->place->use && !sso_list_has(request->place->use, session->provider)) {
         found->why = "the provider of the session is not accepted here (EdxSSOUse)";
         return SSO_ABSENT;
+    }
+    if (sso_refresh_is_due(ctx, session)) {
+        found->why = "the sign-in service has ended the session";
+        SSO_TRY(sso_refresh(ctx, request, sso_pass_needs(request->place) ? SSO_REFRESH_NEEDS
+                                                                         : SSO_REFRESH_CALM,
+                            &session));
     }
     found->session = session;
     return SSO_OK;

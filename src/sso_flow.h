@@ -32,6 +32,10 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
 sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                           sso_answer_t *answer);
 
+/** session: who is signed in; refreshed first, where that is asked for. */
+sso_rc_e sso_own_session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                               sso_answer_t *answer);
+
 /** jwks.json: the public keys of this site's client assertions. */
 sso_rc_e sso_own_keys_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                             sso_answer_t *answer);

@@ -124,6 +124,8 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
         return sso_fail(ctx, SSO_UPSTREAM, 405, "the token endpoint gave no id_token: is the scope "
                         "openid asked for (EdxSSOScope), and is this an OpenID provider?");
     SSO_TRY(decrypt(ctx, provider, WHAT, &token));
+    if (wanted->again)
+        return sso_jws_peek(ctx, WHAT, token, jwt);
     SSO_TRY(sso_token_verify(ctx, provider, WHAT, token, tokens->direct, &read));
     SSO_TRY(check_type(ctx, read));
     SSO_TRY(sso_token_judge(ctx, &rules, read->claims));

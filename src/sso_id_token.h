@@ -12,6 +12,9 @@
  * Verify and judge the id_token of a token answer: signature, iss, aud and azp, exp, iat, nbf,
  * nonce, at_hash and c_hash where they are there, sub, and that it is no token of another kind.
  *
+ * One that was judged at sign-in and kept sealed since (wanted->again) is only read: a refresh
+ * brought no other.
+ *
  * Who the issuer may be is the provider's list, or, where its kind has one, its own rule.
  *
  * @param jwt  out; untouched unless SSO_OK

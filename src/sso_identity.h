@@ -21,9 +21,12 @@ sso_rc_e sso_identity_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
                            sso_session_t **session);
 
 /**
- * Keep those tokens with a session that something needs: for renewing it, for the app, for signing
- * out.
+ * Keep those tokens with a session that something needs: the refresh token for renewing them, the
+ * id_token for signing out, all of them where some place hands tokens to the app behind. Says when
+ * they are to be renewed: when less than EdxSSOTokenRefresh, or than a third of its life, is left
+ * of the access token, or sooner if the provider wishes so.
  */
-void sso_identity_keep(sso_ctx_t *ctx, const sso_tokens_t *tokens, sso_session_t *session);
+void sso_identity_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
+                       const sso_tokens_t *tokens, sso_session_t *session);
 
 #endif

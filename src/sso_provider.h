@@ -71,6 +71,7 @@ typedef struct sso_provider_t {
 typedef struct sso_tokens_t {
     const char *access_token, *refresh_token, *id_token, *token_type, *scope; /* NULL: not given */
     apr_time_t expires; /* of the access token; 0: not said */
+    apr_time_t refresh_at; /* when the provider would have it renewed; 0: not said */
     int direct;         /* came by TLS or loopback */
 } sso_tokens_t;
 
@@ -80,6 +81,9 @@ typedef struct sso_wanted_t {
     const char *claims; /* what a claims challenge asked for */
     const char *code;   /* what came back, for c_hash */
     const char *profile; /* what else came back: the field `user` */
+    /* of a refresh: the id_token is the one of before; the claims of before */
+    int again;
+    const struct sso_claims_t *before;
 } sso_wanted_t;
 
 /** Something a section cannot do without. */
@@ -156,6 +160,7 @@ typedef struct sso_site_t {
     const apr_array_header_t *own_paths; /* of const char *: callback paths outside EdxSSOPath */
     const char *path;           /* EdxSSOPath without trailing slash */
     unsigned char policy[SSO_DIGEST_BYTES]; /* of all providers: see sso_site_settle() */
+    int passes_tokens;          /* some place may hand tokens to the app behind */
 } sso_site_t;
 
 /** Give a site its keys, derived from secrets and its realm. As sso_keyring_make(). */

@@ -223,11 +223,12 @@ sso_rc_e sso_record_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const sso_st
 sso_rc_e sso_session_tokens(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
                             const sso_kept_t **kept)
 {
-    sso_kept_t *found = apr_palloc(ctx->pool, sizeof(*found));
+    sso_kept_t *found;
     sso_bytes_t plain;
 
     if (!session->box.length)
         return SSO_ABSENT;
+    found = apr_palloc(ctx->pool, sizeof(*found));
     if (sso_box_open(ctx, site->ring, TOKENS, context_of(&session->key), session->box,
                      &plain) != SSO_OK || !unpack_kept(plain, found)) {
         sso_log(ctx, SSO_LOG_INFO, 1000, "the tokens of a session cannot be opened: %s",

@@ -72,7 +72,7 @@ extern const sso_value_kind_t
     sso_kind_PATH,   /* const char *: an absolute URL path without query, dot segments, escapes */
     sso_kind_URL,    /* const char *: an absolute http(s) URL, kept as written */
     sso_kind_ROOT,   /* const char *: an absolute http(s) URL, trailing slashes dropped */
-    sso_kind_SPAN,   /* apr_interval_time_t: limits "LOW..HIGH" */
+    sso_kind_SPAN,   /* apr_interval_time_t: limits "LOW..HIGH" or "off|LOW..HIGH" (off: 0) */
     sso_kind_SPANS,  /* apr_array_header_t * of apr_interval_time_t: two of them; limits as SPAN */
     sso_kind_CHOICE, /* int: index into limits "a|b|c"; on|off is "off|on" */
     /* apr_array_header_t * of const char *: limits "a|b|c", or NULL for any word */

@@ -28,8 +28,27 @@ static const char *error_text(const json_t *answer, const char **more)
     return sso_json_text(answer, "error");
 }
 
+/*
+ * Errors that end a grant: the refresh token is no longer good (RFC 6749 5.2), or the user has to
+ * act.
+ */
+static const char *const grant_over[] = {
+    "invalid_grant", "interaction_required", "login_required", "consent_required"
+};
+
+static int is_over(const char *error)
+{
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(grant_over); i++)
+        if (!strcmp(error, grant_over[i]))
+            return 1;
+    return 0;
+}
+
 /* What an error answer says, whatever its status: the log gets the provider's own word. */
-static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const json_t *answer)
+static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, int refreshing,
+                              const json_t *answer)
 {
     const char *more, *error = error_text(answer, &more);
 
@@ -40,6 +59,9 @@ static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const js
                         reply->retry_after ? ", Retry-After " : "",
                         reply->retry_after ? reply->retry_after : "");
     }
+    if (error && refreshing && is_over(error))
+        return sso_fail(ctx, SSO_DENIED, 1009, "token endpoint: it answered error=%.64s"
+                        "%s%.200s", error, more ? ": " : "", more ? more : "");
     if (error && sso_json_text(answer, "claims")) { /* it wants more of the user, and says what */
         ctx->err.detail = sso_json_text(answer, "claims");
         return sso_fail(ctx, SSO_UPSTREAM, 410, "token endpoint: it answered error=%.64s with a "
@@ -53,9 +75,18 @@ static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, const js
                     (int)reply->length);
 }
 
-static sso_rc_e read_answer(sso_ctx_t *ctx, const sso_reply_t *reply, sso_tokens_t *tokens)
+/* When a number of seconds is over; 0: it is none that makes sense. */
+static apr_time_t seconds_from_now(const sso_ctx_t *ctx, const json_t *answer, const char *member)
 {
-    apr_int64_t expires_in;
+    apr_int64_t seconds;
+
+    return sso_json_whole(answer, member, &seconds) && seconds > 0 && seconds < APR_INT32_MAX
+               ? ctx->now + apr_time_from_sec(seconds) : 0;
+}
+
+static sso_rc_e read_answer(sso_ctx_t *ctx, const sso_reply_t *reply, int refreshing,
+                            sso_tokens_t *tokens)
+{
     json_t *answer = NULL;
 
     if (strstr(reply->content_type, "json")
@@ -67,24 +98,23 @@ static sso_rc_e read_answer(sso_ctx_t *ctx, const sso_reply_t *reply, sso_tokens
             return sso_fail(ctx, SSO_UPSTREAM, 403, "%s", why);
     }
     if (reply->status != 200 || !answer || json_object_get(answer, "error"))
-        return refuse_answer(ctx, reply, answer);
+        return refuse_answer(ctx, reply, refreshing, answer);
     tokens->access_token = sso_json_text(answer, "access_token");
     tokens->refresh_token = sso_json_text(answer, "refresh_token");
     tokens->id_token = sso_json_text(answer, "id_token");
     tokens->token_type = sso_json_text(answer, "token_type");
     tokens->scope = sso_json_text(answer, "scope");
-    tokens->expires = sso_json_whole(answer, "expires_in", &expires_in) && expires_in > 0
-                          && expires_in < APR_INT32_MAX
-                          ? ctx->now + apr_time_from_sec(expires_in) : 0;
+    tokens->expires = seconds_from_now(ctx, answer, "expires_in");
+    tokens->refresh_at = seconds_from_now(ctx, answer, "refresh_in");
     if (!tokens->access_token && !tokens->id_token)
         return sso_fail(ctx, SSO_UPSTREAM, 404, "token endpoint: its answer has no access_token");
     return SSO_OK;
 }
 
-sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
-                          const sso_exchange_t *exchange, sso_tokens_t *tokens)
+/* Send a grant, once, with what every token request has. */
+static sso_rc_e send_grant(sso_ctx_t *ctx, const sso_provider_t *provider, sso_form_t *form,
+                           const char *extra, int refreshing, sso_tokens_t *tokens)
 {
-    sso_form_t *form = sso_form_make(ctx->pool);
     sso_call_t call = { .what = "token endpoint", .once = 1, .policy = &provider->http };
     sso_tokens_t got = { 0 };
     sso_reply_t reply;
@@ -92,22 +122,40 @@ sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
 
     SSO_TRY(sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_TOKEN, &call.url));
     call.plain_ok = sso_provider_plain_ok(provider, call.url);
-    sso_form_add(form, "grant_type", "authorization_code");
-    sso_form_add(form, "code", exchange->code);
-    sso_form_add(form, "redirect_uri", exchange->redirect_uri);
-    sso_form_add(form, "code_verifier", exchange->verifier);
     SSO_TRY(sso_client_auth_prove(ctx, provider, 0, form, &call));
     provider->kind->redeem(provider, form);
     call.body = sso_form_text(form);
-    if (exchange->extra && *exchange->extra)
-        call.body = apr_pstrcat(ctx->pool, call.body, "&", exchange->extra, NULL);
+    if (extra && *extra)
+        call.body = apr_pstrcat(ctx->pool, call.body, "&", extra, NULL);
     call.body_length = strlen(call.body);
     SSO_TRY(ctx->ports->call(ctx, &call, &reply));
-    SSO_TRY(read_answer(ctx, &reply, &got));
+    SSO_TRY(read_answer(ctx, &reply, refreshing, &got));
     got.direct = sso_url_parse(ctx->pool, call.url, &url) == SSO_OK
                  && (!strcmp(url.scheme, "https") || url.loopback);
     *tokens = got;
     return SSO_OK;
+}
+
+sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_exchange_t *exchange, sso_tokens_t *tokens)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+
+    sso_form_add(form, "grant_type", "authorization_code");
+    sso_form_add(form, "code", exchange->code);
+    sso_form_add(form, "redirect_uri", exchange->redirect_uri);
+    sso_form_add(form, "code_verifier", exchange->verifier);
+    return send_grant(ctx, provider, form, exchange->extra, 0, tokens);
+}
+
+sso_rc_e sso_token_refresh(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token,
+                           const char *extra, sso_tokens_t *tokens)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+
+    sso_form_add(form, "grant_type", "refresh_token");
+    sso_form_add(form, "refresh_token", token);
+    return send_grant(ctx, provider, form, extra, 1, tokens);
 }
 
 static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_keys_t *keys,

@@ -9,6 +9,7 @@
 #include "sso_provider.h"
 
 #define SSO_TOKEN_CHALLENGE 410
+#define SSO_TOKEN_OVER      1009
 
 /** What an authorization code is exchanged with. */
 typedef struct sso_exchange_t {
@@ -25,6 +26,18 @@ typedef struct sso_exchange_t {
  */
 sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
                           const sso_exchange_t *exchange, sso_tokens_t *tokens);
+
+/**
+ * Renew tokens (RFC 6749 6). It is sent once, whatever happens to the connection, because a refresh
+ * token may work only once.
+ *
+ * @param token  the refresh token
+ * @param extra  form text of EdxSSOTokenParam, or NULL
+ * @return SSO_DENIED    SSO_TOKEN_OVER: the provider will not renew these any more
+ *         SSO_UPSTREAM  as sso_token_redeem(): another time it may
+ */
+sso_rc_e sso_token_refresh(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token,
+                           const char *extra, sso_tokens_t *tokens);
 
 /** The rules a token's claims are judged by. */
 typedef struct sso_claim_rules_t {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SSO_VALUE_TEXT_MAX     4096
+#define SPAN_OFF "off" /* a span that may be none: limits "off|LOW..HIGH" */
 #define SPAN_SEC_MAX APR_INT64_C(1000000000000)
 
 /* ---- text ---- */
@@ -196,14 +197,21 @@ static int span_parse(const char *text, const char **end, apr_interval_time_t *s
 static sso_rc_e span_one(sso_ctx_t *ctx, const sso_field_t *field, const char *text,
                          apr_interval_time_t *out)
 {
+    const char *limits = field->limits, *end;
     apr_interval_time_t span, low = 0, high = 0;
-    const char *end;
 
+    if (limits && !strncmp(limits, SPAN_OFF "|", sizeof(SPAN_OFF))) {
+        limits += sizeof(SPAN_OFF);
+        if (!strcasecmp(text, SPAN_OFF)) {
+            *out = 0;
+            return SSO_OK;
+        }
+    }
     if (!span_parse(text, &end, &span) || *end)
         return sso_fail(ctx, SSO_MISCONFIG, 28, "'%s' is not a time such as 30s, 5m, 8h, 7d or 2w",
                         text);
-    if (field->limits && (!span_parse(field->limits, &end, &low)
-                          || !span_parse(end + 2, &end, &high) || span < low || span > high))
+    if (limits && (!span_parse(limits, &end, &low) || !span_parse(end + 2, &end, &high)
+                   || span < low || span > high))
         return sso_fail(ctx, SSO_MISCONFIG, 29, "'%s' is outside %s", text, field->limits);
     *out = span;
     return SSO_OK;
@@ -230,8 +238,9 @@ static const char *span_text(apr_pool_t *pool, apr_interval_time_t span)
 
 static const char *span_print(apr_pool_t *pool, const sso_field_t *field, const void *slot)
 {
-    (void)field;
-    return span_text(pool, *(const apr_interval_time_t *)slot);
+    apr_interval_time_t span = *(const apr_interval_time_t *)slot;
+
+    return !span && field->limits && *field->limits == *SPAN_OFF ? SPAN_OFF : span_text(pool, span);
 }
 
 static sso_rc_e spans_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,

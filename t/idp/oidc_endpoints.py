@@ -211,14 +211,24 @@ def token(provider, request):
     return Answer(200, _NO_STORE, idp_forge.answer_text(made, fault), "application/json")
 
 
+def _renew(provider, text, known):
+    if text in provider.spent and provider.settings["reuse_detection"]:
+        family = provider.spent[text]
+        provider.reused += 1
+        for one in [t for t, g in provider.refresh.items() if g.get("family") == family]:
+            del provider.refresh[one]
+    grant = provider.refresh.get(text)
+    if grant is None or grant["client_id"] != known["client_id"]:
+        raise Refused("invalid_grant")
+    if provider.settings["rotate_refresh"]:
+        del provider.refresh[text]
+        provider.spent[text] = grant["family"]
+    return dict(grant, nonce=None)
+
+
 def _redeem(provider, request, known, kind):
     if kind == "refresh_token":
-        grant = provider.refresh.get(request.field("refresh_token"))
-        if grant is None or grant["client_id"] != known["client_id"]:
-            raise Refused("invalid_grant")
-        if provider.settings["rotate_refresh"]:
-            del provider.refresh[request.field("refresh_token")]
-        return dict(grant, nonce=None)
+        return _renew(provider, request.field("refresh_token"), known)
     if kind != "authorization_code":
         raise Refused("unsupported_grant_type")
     grant = provider.codes.pop(request.field("code"), None)
@@ -252,10 +262,14 @@ def _tokens(provider, request, grant, kind):
               "offline": grant.get("offline") == "offline"}.get(settings["refresh"], False)
     if grant["user"] and wanted and (kind != "refresh_token" or settings["rotate_refresh"]):
         made["refresh_token"] = oidc_state.random_text()
+        grant.setdefault("family", made["refresh_token"])
         provider.refresh[made["refresh_token"]] = grant
     fault = provider.token_faults.take("id", kind)
     if settings["oidc"] and grant["user"] and "openid" in grant["scopes"]:
         made["id_token"] = oidc_token.id_token(provider, grant, fault, text)
+    made.update(settings["answer_add"])
+    if kind == "refresh_token":
+        made = {k: v for k, v in made.items() if k not in settings["refresh_drop"]}
     return made, fault
 
 
@@ -380,6 +394,7 @@ def control(provider, site):
             ("POST", r"/_ctl/backchannel", wrap(_backchannel, provider)),
             ("GET", r"/_ctl/state", lambda _: json_answer({
                 "issuer": provider.issuer(), "sessions": list(provider.sessions),
+                "refresh": len(provider.refresh), "reused": provider.reused,
                 "paths": {k: provider.url(k) for k in provider.paths}}))]
 
 

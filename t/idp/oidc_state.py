@@ -27,7 +27,10 @@ SETTINGS = {
                      "private_key_jwt", "none"],
     "form_post_only": False, "form_encoded": False, "error_200": False, "facebook_errors": False,
     "refresh": "offline_access",        # a scope, "always", or "offline" (access_type=offline)
-    "rotate_refresh": True, "end_session": True, "encrypt": None,   # [alg, enc] of id_tokens
+    "rotate_refresh": True,
+    "reuse_detection": False,           # a refresh token that comes again ends all of its family
+    "refresh_drop": [], "answer_add": {},   # members of refresh answers, of all token answers
+    "end_session": True, "encrypt": None,   # [alg, enc] of id_tokens
     "discovery_add": {}, "discovery_omit": [], "userinfo_add": {}, "claims_add": {},
     "profile": "generic", "any_port_hosts": ["localhost", "127.0.0.1"],
 }
@@ -113,6 +116,7 @@ class Provider:
             self.clients = {c["client_id"]: c for c in (
                 client("rp", "rp-secret-of-at-least-thirty-two-bytes"), client("public", None))}
             self.sessions, self.codes, self.refresh, self.access = {}, {}, {}, {}
+            self.spent, self.reused = {}, 0   # refresh token -> family
             self.pushed, self.seen_jti = {}, set()
             self.token_faults.clear()
 

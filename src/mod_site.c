@@ -8,6 +8,7 @@
 #include "sso_http.h"
 #include "sso_metadata.h"
 #include "sso_metrics.h"
+#include "sso_pages.h"
 #include "sso_secret.h"
 #include "sso_store_open.h"
 #include "sso_url.h"
@@ -231,6 +232,24 @@ static void warn_audience(server_rec *s, const sso_site_t *site)
     }
 }
 
+/* Pages are read once for all virtual hosts that have the same. */
+static sso_rc_e pages_of(sso_ctx_t *ctx, const sso_config_t *config, const sso_pages_t **pages)
+{
+    static const char key[] = "edxsso-pages:";
+    apr_pool_t *pool = ctx->pool; /* of this reading of the configuration */
+    const char *name = apr_pstrcat(pool, key, config->pages, NULL);
+    void *known = NULL;
+
+    apr_pool_userdata_get(&known, name, pool);
+    if (!known) {
+        SSO_TRY(sso_pages_load(ctx, config->pages, pages));
+        apr_pool_userdata_set(*pages, name, apr_pool_cleanup_null, pool);
+    }
+    else
+        *pages = known;
+    return SSO_OK;
+}
+
 /* Resolve a server's providers. Returns the number of mistakes. */
 static int make_site(sso_ctx_t *ctx, server_rec *s)
 {
@@ -246,6 +265,8 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
     site->own_paths = own_paths;
     server->site = site;
     wrong = check_server(ctx, s, site->config);
+    if (pages_of(ctx, site->config, &site->pages) != SSO_OK)
+        wrong += report(ctx, s);
     for (i = 0; i < server->sections->nelts; i++) {
         const sso_section_t *section = &APR_ARRAY_IDX(server->sections, i, sso_section_t);
         sso_provider_t *provider;

@@ -1,125 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages: one template, one escaping writer.
+ * What a page has, put where its template wants it, and the headers that every page carries.
+ * Templates and languages are sso_pages.c's.
  */
 #include "sso_page.h"
 
 #include "sso_json.h"
+#include "sso_pages.h"
 
-#include <apr_base64.h>
 #include <apr_strings.h>
 #include <string.h>
 
 #define ID_BYTES 6 /* of an error id: enough to find one line of a log */
 
-static const char style[] =
-    ":root{color-scheme:light dark;--fg:#1b1f24;--bg:#f6f8fa;--card:#fff;"
-    "--line:#d0d7de;--go:#0b5cad}"
-    "@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--bg:#0d1117;--card:#161b22;"
-    "--line:#3d444d;--go:#1f6feb}}"
-    "*{box-sizing:border-box}"
-    "body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--bg);"
-    "color:var(--fg);font:1.0625rem/1.55 system-ui,sans-serif}"
-    "main{width:min(30rem,calc(100vw - 2rem));margin:1rem;padding:2rem;background:var(--card);"
-    "border:1px solid var(--line);border-radius:.75rem}"
-    "h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25}p{margin:0 0 1rem;overflow-wrap:anywhere}"
-    "ul{list-style:none;margin:1.5rem 0 0;padding:0;display:grid;gap:.75rem}form{margin:0}"
-    "a,button{display:block;width:100%;padding:.75rem 1rem;border:0;border-radius:.5rem;"
-    "background:var(--go);color:#fff;font:inherit;font-weight:600;text-align:center;"
-    "text-decoration:none;cursor:pointer}"
-    "a:focus-visible,button:focus-visible{outline:3px solid var(--fg);outline-offset:2px}"
-    "small{display:block;margin-top:1.5rem;opacity:.8}";
+/* ---- filling slots ---- */
 
-static int posts(const sso_page_t *page)
+static void fill(sso_fill_t *slot, const char *text, int translate)
 {
-    int i;
-
-    for (i = 0; page->actions && i < page->actions->nelts; i++)
-        if (APR_ARRAY_IDX(page->actions, i, sso_action_t).post)
-            return 1;
-    return 0;
+    slot->say.text = text;
+    slot->translate = translate;
 }
 
-/*
- * A page may show its own style and nothing else. Where there is a button that posts, form-action
- * is left open: browsers hold it against the redirect that follows, which leads to the provider.
- */
-static const char *policy(sso_ctx_t *ctx, const sso_page_t *page)
+static apr_array_header_t *rows_of(apr_pool_t *pool, sso_fill_t *slot)
 {
-    unsigned char digest[SSO_DIGEST_BYTES];
-    char text[64];
+    apr_array_header_t *rows = apr_array_make(pool, 4, sizeof(sso_fill_t *));
 
-    if (sso_sha256(ctx, style, sizeof(style) - 1, digest) != SSO_OK)
-        return "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
-    apr_base64_encode_binary(text, digest, sizeof(digest));
-    return apr_pstrcat(ctx->pool, "default-src 'none'; style-src 'sha256-", text,
-                       "'; ", posts(page) ? "" : "form-action 'none'; ",
-                       "frame-ancestors 'none'; base-uri 'none'", NULL);
+    slot->rows = rows;
+    return rows;
 }
 
-static const char *paragraphs(sso_ctx_t *ctx, const char *text)
+static sso_fill_t *add_row(apr_pool_t *pool, apr_array_header_t *rows, int slots)
 {
-    const char *html = "";
+    sso_fill_t *row = apr_pcalloc(pool, (apr_size_t)slots * sizeof(*row));
+
+    APR_ARRAY_PUSH(rows, const sso_fill_t *) = row;
+    return row;
+}
+
+static void fill_paragraphs(apr_pool_t *pool, const sso_page_t *page, sso_fill_t *slot)
+{
+    apr_array_header_t *rows = rows_of(pool, slot);
+    const char *text = page->text;
 
     while (text && *text) {
         apr_size_t length = strcspn(text, "\n");
 
-        html = apr_pstrcat(ctx->pool, html, "<p>",
-                           sso_html(ctx->pool, apr_pstrmemdup(ctx->pool, text, length)), "</p>\n",
-                           NULL);
+        fill(&add_row(pool, rows, SSO_PARAGRAPH_SLOTS)[SSO_SLOT_PARAGRAPH],
+             apr_pstrmemdup(pool, text, length), 1);
         text += length + (text[length] == '\n');
     }
-    return html;
+    if (page->say.text) {
+        sso_fill_t *row = add_row(pool, rows, SSO_PARAGRAPH_SLOTS);
+
+        row[SSO_SLOT_PARAGRAPH].say = page->say;
+        row[SSO_SLOT_PARAGRAPH].translate = 1;
+    }
 }
 
-/* A sentence with its value. */
-static const char *sentence(sso_ctx_t *ctx, const sso_say_t *say)
+static void fill_fields(apr_pool_t *pool, const apr_table_t *fields, sso_fill_t *slot)
 {
-    const char *mark = strstr(say->text, "%s"), *value = say->word ? say->word : say->value;
-
-    if (!mark)
-        return say->text;
-    return apr_pstrcat(ctx->pool, apr_pstrmemdup(ctx->pool, say->text,
-                                                 (apr_size_t)(mark - say->text)),
-                       value ? value : "", mark + 2, NULL);
-}
-
-static const char *fields(sso_ctx_t *ctx, const apr_table_t *table)
-{
-    const apr_array_header_t *rows = table ? apr_table_elts(table) : NULL;
-    apr_array_header_t *parts = apr_array_make(ctx->pool, 8, sizeof(const char *));
+    const apr_array_header_t *entries = fields ? apr_table_elts(fields) : NULL;
+    apr_array_header_t *rows = rows_of(pool, slot);
     int i;
 
-    for (i = 0; rows && i < rows->nelts; i++) {
-        const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
+    for (i = 0; entries && i < entries->nelts; i++) {
+        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
+        sso_fill_t *row = add_row(pool, rows, SSO_FIELD_SLOTS);
 
-        APR_ARRAY_PUSH(parts, const char *) =
-            apr_pstrcat(ctx->pool, "<input type=\"hidden\" name=\"", sso_html(ctx->pool, row->key),
-                        "\" value=\"", sso_html(ctx->pool, row->val), "\">", NULL);
+        fill(&row[SSO_SLOT_NAME], entry->key, 0);
+        fill(&row[SSO_SLOT_VALUE], entry->val, 0);
     }
-    return apr_array_pstrcat(ctx->pool, parts, '\n');
 }
 
-static const char *actions(sso_ctx_t *ctx, const sso_page_t *page)
+static void fill_actions(apr_pool_t *pool, const sso_page_t *page, sso_fill_t *slot)
 {
-    const char *html = "";
+    apr_array_header_t *rows = rows_of(pool, slot);
     int i;
 
     for (i = 0; page->actions && i < page->actions->nelts; i++) {
         const sso_action_t *action = &APR_ARRAY_IDX(page->actions, i, sso_action_t);
-        const char *href = sso_html(ctx->pool, action->href);
-        const char *label = sso_html(ctx->pool, action->label);
+        sso_fill_t *row = add_row(pool, rows, SSO_ACTION_SLOTS);
 
-        html = action->post
-                   ? apr_pstrcat(ctx->pool, html, "<li><form method=\"post\" action=\"", href,
-                                 "\">", fields(ctx, action->fields), "<button>", label,
-                                 "</button></form></li>\n", NULL)
-                   : apr_pstrcat(ctx->pool, html, "<li><a href=\"", href, "\">", label,
-                                 action->last ? " <small>(last used)</small>" : "", "</a></li>\n",
-                                 NULL);
+        fill(&row[SSO_SLOT_LABEL], action->label, 1);
+        fill(&row[SSO_SLOT_HREF], action->href, 0);
+        fill(&row[SSO_SLOT_POST], action->post ? "post" : NULL, 0);
+        fill(&row[SSO_SLOT_LAST], action->last ? "last" : NULL, 0);
+        fill_fields(pool, action->fields, &row[SSO_SLOT_FIELDS]);
     }
-    return *html ? apr_pstrcat(ctx->pool, "<ul>\n", html, "</ul>\n", NULL) : "";
 }
+
+static void fill_page(apr_pool_t *pool, const sso_request_t *request, const sso_page_t *page,
+                      const sso_language_t *language, sso_fill_t *slots)
+{
+    const char *host = request->origin ? strstr(request->origin, "://") : NULL;
+
+    fill(&slots[SSO_SLOT_LANG], language->tag, 0);
+    fill(&slots[SSO_SLOT_DIR], language->rtl ? "rtl" : "ltr", 0);
+    fill(&slots[SSO_SLOT_TITLE], page->title, 1);
+    fill(&slots[SSO_SLOT_SITE], host ? host + 3 : NULL, 0);
+    fill(&slots[SSO_SLOT_HOME], host ? apr_pstrcat(pool, request->origin, "/", NULL) : "/", 0);
+    fill(&slots[SSO_SLOT_ERROR_ID], page->error_id, 0);
+    fill(&slots[SSO_SLOT_DETAIL], page->say.word ? page->say.word : page->say.value,
+         page->say.word != NULL);
+    fill_paragraphs(pool, page, &slots[SSO_SLOT_PARAGRAPHS]);
+    fill_actions(pool, page, &slots[SSO_SLOT_ACTIONS]);
+}
+
+/* ---- answering ---- */
 
 sso_action_t *sso_page_action(sso_page_t *page, apr_pool_t *pool, const char *label,
                               const char *href, int post)
@@ -137,32 +124,78 @@ sso_action_t *sso_page_action(sso_page_t *page, apr_pool_t *pool, const char *la
     return action;
 }
 
+static int posts(const sso_page_t *page)
+{
+    int i;
+
+    for (i = 0; page->actions && i < page->actions->nelts; i++)
+        if (APR_ARRAY_IDX(page->actions, i, sso_action_t).post)
+            return 1;
+    return 0;
+}
+
+/*
+ * A page may show the styles that stand in it and nothing else; one of the site's own also the
+ * site's images and fonts. Where there is a button that posts, form-action is left open: browsers
+ * hold it against the redirect that follows, which leads to the provider.
+ */
+static const char *policy(sso_ctx_t *ctx, const sso_pages_t *pages, const sso_page_t *page)
+{
+    const char *styles = sso_template_styles(pages->templates[page->kind]);
+
+    return apr_pstrcat(ctx->pool, "default-src 'none'; style-src ",
+                       pages->own ? "'self' " : *styles ? "" : "'none'", styles, "; ",
+                       pages->own ? "img-src 'self' data:; font-src 'self'; " : "",
+                       posts(page) ? "" : "form-action 'none'; ",
+                       "frame-ancestors 'none'; base-uri 'none'", NULL);
+}
+
+/* What is left when there is no page: it must not happen, and nobody shall see a blank one. */
+static const char bare_page[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Error</title></head>"
+    "<body><main><h1>This site has a problem</h1></main></body></html>\n";
+
+static sso_rc_e render(sso_ctx_t *ctx, const sso_request_t *request, const sso_page_t *page,
+                       sso_answer_t *answer)
+{
+    const sso_pages_t *pages = request->site->pages;
+    const sso_language_t *language;
+    sso_fill_t slots[SSO_SLOT_COUNT];
+    const char *html;
+
+    if (!pages)
+        SSO_TRY(sso_pages_load(ctx, NULL, &pages));
+    language = sso_language_choose(pages->languages,
+                                   apr_table_get(request->headers, "Accept-Language"));
+    memset(slots, 0, sizeof(slots));
+    fill_page(ctx->pool, request, page, language, slots);
+    html = sso_template_render(ctx->pool, pages->templates[page->kind], slots, language);
+    if (!html)
+        return sso_fail(ctx, SSO_BROKEN, 1280, "the page for '%s' would be over %d bytes",
+                        page->title, SSO_TEMPLATE_HTML_MAX);
+    answer->body = html;
+    apr_table_setn(answer->headers, "Content-Language", language->tag);
+    apr_table_setn(answer->headers, "Content-Security-Policy", policy(ctx, pages, page));
+    return SSO_OK;
+}
+
 void sso_page_answer(sso_ctx_t *ctx, const sso_request_t *request, const sso_page_t *page,
                      sso_answer_t *answer)
 {
-    const char *title = sso_html(ctx->pool, page->title);
-    const char *id = page->error_id
-                         ? apr_pstrcat(ctx->pool, "<small>Error id: <code>",
-                                       sso_html(ctx->pool, page->error_id), "</code></small>\n",
-                                       NULL)
-                         : "";
-
-    (void)request;
     answer->what = SSO_ANSWER_RESPOND;
     answer->status = page->status;
     answer->content_type = "text/html; charset=utf-8";
     answer->error_id = page->error_id;
-    answer->body = apr_pstrcat(ctx->pool,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", title,
-        "</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<h1>", title, "</h1>\n",
-        paragraphs(ctx, page->text),
-        page->say.text ? paragraphs(ctx, sentence(ctx, &page->say)) : "", actions(ctx, page), id,
-        "</main>\n</body>\n</html>\n", NULL);
-    apr_table_setn(answer->headers, "Content-Security-Policy", policy(ctx, page));
     apr_table_setn(answer->headers, "Cache-Control", "no-store");
     apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
     apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
+    apr_table_mergen(answer->headers, "Vary", "Accept-Language");
+    if (render(ctx, request, page, answer) == SSO_OK)
+        return;
+    answer->status = 500;
+    answer->body = bare_page;
+    apr_table_setn(answer->headers, "Content-Security-Policy",
+                   "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 }
 
 static void fault_json(sso_ctx_t *ctx, const sso_fault_t *fault, const char *id,

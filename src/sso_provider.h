@@ -161,6 +161,7 @@ typedef struct sso_site_t {
     const char *path;           /* EdxSSOPath without trailing slash */
     unsigned char policy[SSO_DIGEST_BYTES]; /* of all providers: see sso_site_settle() */
     int passes_tokens;          /* some place may hand tokens to the app behind */
+    const struct sso_pages_t *pages; /* what people see; NULL: as built in */
 } sso_site_t;
 
 /** Give a site its keys, derived from secrets and its realm. As sso_keyring_make(). */

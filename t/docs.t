@@ -54,6 +54,7 @@ sub slurp {
 
 my $dir = File::Temp::tempdir('edxsso-docs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
+mkdir "$dir/pages" or die "$dir/pages: $!\n";
 for my $name (keys %FILE) {
     open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
     print {$out} $FILE{$name};

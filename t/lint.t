@@ -16,8 +16,8 @@ my %LIMIT = (file => 500, function => 60, parameters => 6, columns => 100);
 # A file may include headers of its own layer and of those below: the longest name that begins it counts.
 my @LAYERS = (
     [qw(base fault metrics)],
-    [qw(text url cookie shape json secret seal jose jwk jwe store shm redis)],
-    [qw(value config options)],
+    [qw(text url cookie shape json secret seal jose jwk jwe store shm redis language template)],
+    [qw(value config options pages)],
     [qw(provider kind metadata document id_token par token client_auth http policy access introspect)],
     [qw(session revoke claims export idmap graph verified require claim)],
     [qw(answer flow identity own_keys own_session refresh pass page login callback bearer logout photo metrics_text doctor credential resource)],

@@ -213,17 +213,20 @@ typedef struct endpoint_t {
     const char *name;    /* the path's first segment under EdxSSOPath */
     const char *methods; /* "GET HEAD" */
     int json;            /* failures as JSON, whoever asks */
+    int named;           /* the NAME of a provider follows */
     sso_rc_e (*serve)(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                       sso_answer_t *answer);
 } endpoint_t;
 
 static const endpoint_t endpoints[] = {
-    { "login", "GET HEAD", 0, sso_login_serve },
-    { "callback", "GET POST", 0, sso_callback_serve },
-    { "logout", "GET POST", 0, sso_logout_serve },
-    { "session", "GET HEAD POST", 1, sso_own_session_serve },
-    { "photo", "GET HEAD", 0, sso_photo_serve },
-    { "jwks.json", "GET HEAD", 1, sso_own_keys_serve },
+    { "login", "GET HEAD", 0, 0, sso_login_serve },
+    { "callback", "GET POST", 0, 1, sso_callback_serve },
+    { "logout", "GET POST", 0, 0, sso_logout_serve },
+    { "frontchannel-logout", "GET HEAD", 0, 1, sso_frontchannel_serve },
+    { "backchannel-logout", "POST", 1, 1, sso_backchannel_serve },
+    { "session", "GET HEAD POST", 1, 0, sso_own_session_serve },
+    { "photo", "GET HEAD", 0, 0, sso_photo_serve },
+    { "jwks.json", "GET HEAD", 1, 0, sso_own_keys_serve },
 };
 
 static int under(const char *path, const char *prefix)
@@ -257,7 +260,7 @@ static const endpoint_t *find_endpoint(const sso_request_t *request, const char 
         if (strncmp(path + 1, endpoints[i].name, length))
             continue;
         *rest = path + 1 + length;
-        if (!**rest || (**rest == '/' && endpoints[i].serve == sso_callback_serve))
+        if (!**rest || (**rest == '/' && endpoints[i].named))
             return &endpoints[i];
     }
     return NULL;

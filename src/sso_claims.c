@@ -336,6 +336,20 @@ static char *join_array(apr_pool_t *pool, const char *from, const char *end, con
     return out;
 }
 
+const sso_claim_t *sso_claim_find(const sso_claims_t *claims, const char *name)
+{
+    apr_size_t length = strlen(name);
+    apr_uint32_t i;
+
+    for (i = 0; i < claims->count; i++) {
+        const sso_claim_t *row = &claims->rows[i];
+
+        if (row->name_length == length && !memcmp(claims->text + row->name_at, name, length))
+            return row;
+    }
+    return NULL;
+}
+
 const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const sso_claim_t *claim,
                             const char *delimiter, apr_size_t *length)
 {

@@ -52,6 +52,9 @@ typedef struct sso_claims_t {
  */
 sso_rc_e sso_claims_flatten(sso_ctx_t *ctx, const json_t *object, sso_claims_t *claims);
 
+/** A claim by its name as it is, or NULL. */
+const sso_claim_t *sso_claim_find(const sso_claims_t *claims, const char *name);
+
 /** Bytes that sso_claims_write() fills; a multiple of 8. */
 apr_size_t sso_claims_size(const sso_claims_t *claims);
 void sso_claims_write(const sso_claims_t *claims, void *out);

@@ -130,6 +130,8 @@ static const struct {
     { 682, 682, &nothing },
     { 683, 683, &bad_method },
     { 684, 684, &cross_origin },
+    { 1069, 1070, &bad_link },
+    { 1074, 1076, &bad_link },
     { 685, 685, &bad_host },
     { 687, 687, &sign_in },
     { 688, 688, &nothing },

@@ -32,6 +32,14 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
 sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                           sso_answer_t *answer);
 
+/** frontchannel-logout/NAME: end what the provider's frame names. */
+sso_rc_e sso_frontchannel_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                                sso_answer_t *answer);
+
+/** backchannel-logout/NAME: end what the provider's logout token names. */
+sso_rc_e sso_backchannel_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                               sso_answer_t *answer);
+
 /** session: who is signed in; refreshed first, where that is asked for. */
 sso_rc_e sso_own_session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                                sso_answer_t *answer);

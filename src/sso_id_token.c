@@ -32,8 +32,7 @@ static sso_rc_e check_type(sso_ctx_t *ctx, const sso_jwt_t *jwt)
     return SSO_OK;
 }
 
-/* Every audience must be us or one that was named; else azp must say that it is for us. */
-static sso_rc_e check_audience(sso_ctx_t *ctx, const sso_provider_t *provider,
+sso_rc_e sso_id_token_audience(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
                                const json_t *claims)
 {
     const json_t *aud = json_object_get(claims, "aud"), *azp = json_object_get(claims, "azp");
@@ -53,13 +52,14 @@ static sso_rc_e check_audience(sso_ctx_t *ctx, const sso_provider_t *provider,
         strangers |= !known;
     }
     if (!ours)
-        return sso_fail(ctx, SSO_DENIED, 472, WHAT ": its audience %.200s is neither this client "
-                        "nor in EdxSSOAudience", aud ? sso_json_print(ctx->pool, aud) : "(none)");
+        return sso_fail(ctx, SSO_DENIED, 472, "%s: its audience %.200s is neither this client "
+                        "nor in EdxSSOAudience", what,
+                        aud ? sso_json_print(ctx->pool, aud) : "(none)");
     if (azp && (!json_is_string(azp) || strcmp(json_string_value(azp), client_id)))
-        return sso_fail(ctx, SSO_DENIED, 473, WHAT ": its azp is not this client");
+        return sso_fail(ctx, SSO_DENIED, 473, "%s: its azp is not this client", what);
     if (strangers && !azp)
-        return sso_fail(ctx, SSO_DENIED, 474, WHAT ": it has audiences that are not in "
-                        "EdxSSOAudience, and no azp");
+        return sso_fail(ctx, SSO_DENIED, 474, "%s: it has audiences that are not in "
+                        "EdxSSOAudience, and no azp", what);
     return SSO_OK;
 }
 
@@ -103,9 +103,8 @@ static sso_rc_e check_subject(sso_ctx_t *ctx, const json_t *claims)
     return SSO_OK;
 }
 
-/* An encrypted token has a signed one inside (OpenID Connect Core 10.2). */
-static sso_rc_e decrypt(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
-                        const char **token)
+sso_rc_e sso_id_token_decrypt(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                              const char **token)
 {
     return sso_jwe_looks(*token) ? sso_jwe_open(ctx, provider->decryption, what, *token, token)
                                  : SSO_OK;
@@ -123,7 +122,7 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
     if (!token)
         return sso_fail(ctx, SSO_UPSTREAM, 405, "the token endpoint gave no id_token: is the scope "
                         "openid asked for (EdxSSOScope), and is this an OpenID provider?");
-    SSO_TRY(decrypt(ctx, provider, WHAT, &token));
+    SSO_TRY(sso_id_token_decrypt(ctx, provider, WHAT, &token));
     if (wanted->again)
         return sso_jws_peek(ctx, WHAT, token, jwt);
     SSO_TRY(sso_token_verify(ctx, provider, WHAT, token, tokens->direct, &read));
@@ -131,7 +130,7 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
     SSO_TRY(sso_token_judge(ctx, &rules, read->claims));
     if (provider->kind->judge_issuer)
         SSO_TRY(provider->kind->judge_issuer(ctx, provider, read));
-    SSO_TRY(check_audience(ctx, provider, read->claims));
+    SSO_TRY(sso_id_token_audience(ctx, provider, WHAT, read->claims));
     SSO_TRY(check_nonce(ctx, wanted, read->claims));
     SSO_TRY(check_subject(ctx, read->claims));
     SSO_TRY(check_hash(ctx, read, "at_hash", tokens->access_token));
@@ -161,7 +160,7 @@ static sso_rc_e read_signed(sso_ctx_t *ctx, const sso_provider_t *provider,
     const json_t *aud;
     sso_jwt_t *jwt;
 
-    SSO_TRY(decrypt(ctx, provider, "userinfo", &token));
+    SSO_TRY(sso_id_token_decrypt(ctx, provider, "userinfo", &token));
     SSO_TRY(sso_token_verify(ctx, provider, "userinfo", token, 0, &jwt));
     issuer = sso_json_text(jwt->claims, "iss");
     aud = json_object_get(jwt->claims, "aud");

@@ -35,6 +35,29 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
 sso_rc_e sso_userinfo_add(sso_ctx_t *ctx, const sso_provider_t *provider,
                           const sso_tokens_t *tokens, json_t *claims);
 
+/**
+ * Verify and judge a logout token (OpenID Connect Back-Channel Logout 1.0, 2.6), all but whether it
+ * has been seen before: signature, iss, aud and azp, exp, iat, nbf, that it says it is one (typ,
+ * events), that it could not be an id_token (no nonce), sub or sid, jti.
+ *
+ * @param jwt  out; untouched unless SSO_OK
+ * @return SSO_BAD_INPUT, SSO_DENIED  it is not to be believed; the message says why
+ *         SSO_UPSTREAM   its keys cannot be had
+ */
+sso_rc_e sso_logout_token_check(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token,
+                                sso_jwt_t **jwt);
+
+/**
+ * Every audience of a token must be this client or one that was named; else azp must say that it
+ * is for us. SSO_DENIED.
+ */
+sso_rc_e sso_id_token_audience(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                               const json_t *claims);
+
+/** What is inside an encrypted token (OpenID Connect Core 10.2); another one stays as it is. */
+sso_rc_e sso_id_token_decrypt(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                              const char **token);
+
 /** Add the members of one object that another lacks; nulls are as good as lacking. */
 void sso_claims_add(json_t *claims, const json_t *more);
 

@@ -44,6 +44,8 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
         apr_pstrcat(ctx->pool, public_root, "/logout", NULL);
     provider->endpoint[SSO_ENDPOINT_INTROSPECTION] =
         apr_pstrcat(ctx->pool, root, "/_o/introspect/", NULL);
+    provider->endpoint[SSO_ENDPOINT_REVOCATION] =
+        apr_pstrcat(ctx->pool, root, "/oauth2/revoke_token/", NULL);
     if (!provider->issuers) {
         apr_array_header_t *issuers = apr_array_make(ctx->pool, 1, sizeof(const char *));
 
@@ -136,12 +138,13 @@ static sso_rc_e judge_bearer(sso_ctx_t *ctx, const sso_provider_t *provider, con
 }
 
 /* The LMS honours redirect_url only where it is part of a redirect URI of the client's. */
-static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url)
+static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_leaving_t *leaving)
 {
     sso_form_t *form = sso_form_make(ctx->pool);
 
     sso_form_add(form, "client_id", provider->config->client_id);
-    sso_form_add(form, "redirect_url", return_url);
+    sso_form_add(form, "redirect_url", leaving->return_url);
     return sso_url_with_query(ctx->pool, provider->endpoint[SSO_ENDPOINT_END_SESSION],
                               sso_form_text(form));
 }

@@ -107,7 +107,8 @@ sso_rc_e sso_oidc_identify(sso_ctx_t *ctx, const sso_provider_t *provider,
 }
 
 /* OpenID Connect RP-Initiated Logout 2 */
-const char *sso_oidc_logout(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url)
+const char *sso_oidc_logout(sso_ctx_t *ctx, const sso_provider_t *provider,
+                            const sso_leaving_t *leaving)
 {
     sso_form_t *form = sso_form_make(ctx->pool);
     const char *endpoint;
@@ -116,8 +117,11 @@ const char *sso_oidc_logout(sso_ctx_t *ctx, const sso_provider_t *provider, cons
         sso_forgive(ctx); /* signed out here all the same */
         return NULL;
     }
+    sso_form_add(form, "id_token_hint", leaving->id_token);
+    sso_form_add(form, "logout_hint", leaving->login_hint);
     sso_form_add(form, "client_id", provider->config->client_id);
-    sso_form_add(form, "post_logout_redirect_uri", return_url);
+    sso_form_add(form, "post_logout_redirect_uri", leaving->return_url);
+    sso_form_add(form, "state", leaving->state);
     return sso_url_with_query(ctx->pool, endpoint, sso_form_text(form));
 }
 

@@ -14,7 +14,8 @@ void sso_oidc_authorize(const sso_provider_t *provider, const sso_wanted_t *want
 void sso_oidc_redeem(const sso_provider_t *provider, sso_form_t *form);
 sso_rc_e sso_oidc_identify(sso_ctx_t *ctx, const sso_provider_t *provider,
                            const sso_wanted_t *wanted, const sso_tokens_t *tokens, json_t **claims);
-const char *sso_oidc_logout(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url);
+const char *sso_oidc_logout(sso_ctx_t *ctx, const sso_provider_t *provider,
+                            const sso_leaving_t *leaving);
 const char *sso_oidc_user(sso_ctx_t *ctx, const json_t *claims);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Signing out: here, and at the provider.
  */
-#include "sso_flow.h"
+#include "sso_logout.h"
 #include "sso_metrics.h"
 
 #include "sso_page.h"
@@ -10,19 +10,6 @@
 
 #include <apr_strings.h>
 #include <string.h>
-
-/* The frame of the LMS's logout page: ends the session, shows nothing, may be framed. */
-static void answer_frame(sso_answer_t *answer)
-{
-    answer->what = SSO_ANSWER_RESPOND;
-    answer->status = 200;
-    answer->content_type = "text/html; charset=utf-8";
-    answer->body = "";
-    apr_table_setn(answer->headers, "Cache-Control", "no-store");
-    apr_table_setn(answer->headers, "Content-Security-Policy", "default-src 'none'");
-    apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
-}
 
 static void ask_first(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
                       sso_answer_t *answer)
@@ -51,40 +38,6 @@ static void signed_out(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_
     sso_page_answer(ctx, request, &page, answer);
 }
 
-/*
- * Where the provider is to send the browser: an allowed `next`, else what is configured, absolute.
- */
-static const char *landing(sso_ctx_t *ctx, const sso_request_t *request,
-                           const sso_provider_t *provider, const char *next)
-{
-    const char *url = provider->config->logout_redirect_url;
-
-    if (next)
-        return next;
-    return *url == '/' ? apr_pstrcat(ctx->pool, request->origin, url, NULL) : url;
-}
-
-static sso_rc_e leave(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
-                      const char *next, sso_answer_t *answer)
-{
-    const sso_provider_t *provider = session ? sso_provider_find(request->site, session->provider)
-                                             : NULL;
-    const char *url = provider && provider->kind->logout
-                          ? provider->kind->logout(ctx, provider,
-                                                   landing(ctx, request, provider, next))
-                          : NULL;
-
-    if (session)
-        sso_metrics_event(ctx, provider ? provider->http.meter : 0, SSO_EVENT_LOGOUT_BROWSER);
-    if (!url) /* it has no place to sign out at */
-        url = next;
-    if (url)
-        sso_answer_redirect(ctx, request, url, answer);
-    else
-        signed_out(ctx, request, answer);
-    return SSO_OK;
-}
-
 static sso_rc_e end_session(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
     const char *id;
@@ -100,48 +53,110 @@ static sso_rc_e end_session(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     return SSO_OK;
 }
 
+/*
+ * The session has ended here. Now its tokens, and then the browser goes to sign out at the
+ * provider; what fails there is no reason to stay.
+ */
+static sso_rc_e leave(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
+                      const char *next, sso_answer_t *answer)
+{
+    const sso_kept_t *kept = NULL;
+    const char *url = NULL;
+
+    if (session) {
+        const sso_provider_t *provider = sso_provider_find(request->site, session->provider);
+
+        sso_metrics_event(ctx, provider->http.meter, SSO_EVENT_LOGOUT_BROWSER);
+        if (sso_session_tokens(ctx, request->site, session, &kept) == SSO_OK)
+            sso_logout_revoke(ctx, provider, kept);
+        SSO_TRY(sso_logout_there(ctx, request, session, kept, next, &url));
+    }
+    if (!url) /* it has no place to sign out at */
+        url = next;
+    if (url)
+        sso_answer_redirect(ctx, request, url, answer);
+    else
+        signed_out(ctx, request, answer);
+    return SSO_OK;
+}
+
+typedef struct asked_t {
+    const char *next, *frame, *state;
+    sso_err_t bad_next;
+} asked_t;
+
+static sso_rc_e read_query(sso_ctx_t *ctx, const sso_request_t *request, asked_t *asked)
+{
+    int repeated[3] = { 0, 0, 0 };
+    apr_table_t *fields;
+
+    if (!sso_form_parse(ctx->pool, request->query, &fields))
+        return sso_fail(ctx, SSO_BAD_INPUT, 640, "the query cannot be read");
+    asked->next = sso_form_one(fields, "next", &repeated[0]);
+    asked->frame = sso_form_one(fields, "no_redirect", &repeated[1]);
+    asked->state = sso_form_one(fields, "state", &repeated[2]);
+    if (repeated[0] || repeated[1] || repeated[2])
+        return sso_fail(ctx, SSO_BAD_INPUT, 641, "a parameter came more than once");
+    if (asked->next && sso_request_return(ctx, request, asked->next, &asked->next) != SSO_OK) {
+        asked->bad_next = ctx->err; /* said later: a stale link must not keep anybody signed in */
+        sso_forgive(ctx);
+        asked->next = NULL;
+    }
+    return SSO_OK;
+}
+
+/* Back from the provider: everything has been done. */
+static sso_rc_e come_back(sso_ctx_t *ctx, const sso_request_t *request, const char *state,
+                          sso_answer_t *answer)
+{
+    const char *next = NULL;
+
+    SSO_TRY(sso_logout_returned(ctx, request, state, &next));
+    if (next)
+        sso_answer_redirect(ctx, request, next, answer);
+    else
+        signed_out(ctx, request, answer);
+    return SSO_OK;
+}
+
+static int is_foreign(const sso_request_t *request)
+{
+    const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
+
+    return site && strcmp(site, "same-origin") && strcmp(site, "none");
+}
+
 sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                           sso_answer_t *answer)
 {
-    const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
     const sso_session_t *session = NULL;
-    const char *next, *frame;
-    sso_err_t bad_next = { .rc = SSO_OK };
-    apr_table_t *fields;
-    int get = !strcmp(request->method, "GET"), repeated = 0, again = 0;
+    asked_t asked = { .bad_next = { .rc = SSO_OK } };
+    int get = !strcmp(request->method, "GET");
     sso_rc_e rc;
 
     (void)rest;
-    if (!sso_form_parse(ctx->pool, request->query, &fields))
-        return sso_fail(ctx, SSO_BAD_INPUT, 640, "the query cannot be read");
-    next = sso_form_one(fields, "next", &repeated);
-    frame = sso_form_one(fields, "no_redirect", &again);
-    if (repeated || again)
-        return sso_fail(ctx, SSO_BAD_INPUT, 641, "a parameter came more than once");
-    if (next && sso_request_return(ctx, request, next, &next) != SSO_OK) {
-        bad_next = ctx->err; /* said below: a stale link must not keep anybody signed in */
-        sso_forgive(ctx);
-        next = NULL;
-    }
-    if (frame && *frame) {
+    SSO_TRY(read_query(ctx, request, &asked));
+    if (asked.frame && *asked.frame) {
         SSO_TRY(end_session(ctx, request, answer));
         sso_metrics_event(ctx, 0, SSO_EVENT_LOGOUT_FRAME);
-        answer_frame(answer);
+        sso_logout_frame(answer);
         return SSO_OK;
     }
+    if (get && asked.state && *asked.state)
+        return come_back(ctx, request, asked.state, answer);
     rc = sso_request_session(ctx, request, 0, &session);
     if (rc != SSO_OK && rc != SSO_ABSENT)
         return rc;
-    if (get && session && site && strcmp(site, "same-origin") && strcmp(site, "none")) {
-        ask_first(ctx, request, next, answer);
+    if (get && session && is_foreign(request)) {
+        ask_first(ctx, request, asked.next, answer);
         return SSO_OK;
     }
     if (!get && !sso_request_same_origin(ctx, request, 1))
         return sso_fail(ctx, SSO_DENIED, 684, "a POST from another site");
     SSO_TRY(end_session(ctx, request, answer));
-    if (bad_next.rc != SSO_OK) {
-        ctx->err = bad_next;
-        return bad_next.rc;
+    if (asked.bad_next.rc != SSO_OK) {
+        ctx->err = asked.bad_next;
+        return asked.bad_next.rc;
     }
-    return leave(ctx, request, session, next, answer);
+    return leave(ctx, request, session, asked.next, answer);
 }

@@ -24,6 +24,7 @@ static const sso_field_t metadata_fields[] = {
     MEMBER("userinfo_endpoint", TEXT, endpoint[SSO_ENDPOINT_USERINFO]),
     MEMBER("pushed_authorization_request_endpoint", TEXT, endpoint[SSO_ENDPOINT_PAR]),
     MEMBER("introspection_endpoint", TEXT, endpoint[SSO_ENDPOINT_INTROSPECTION]),
+    MEMBER("revocation_endpoint", TEXT, endpoint[SSO_ENDPOINT_REVOCATION]),
     MEMBER("issuer", TEXT, issuer),
     MEMBER("msgraph_host", TEXT, msgraph_host),
     MEMBER("authorization_response_iss_parameter_supported", TRUTH, iss_in_response),

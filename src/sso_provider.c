@@ -26,7 +26,7 @@ static const sso_kind_t *const kinds[] = { &sso_kind_edx, &sso_kind_entra, &sso_
 
 static const char *const endpoint_names[SSO_ENDPOINT_COUNT] = {
     "authorization", "token", "jwks", "end_session", "userinfo", "emails", "par",
-    "introspection"
+    "introspection", "revocation"
 };
 
 const sso_kind_t *sso_kind_find(const char *name)

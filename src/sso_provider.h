@@ -26,6 +26,7 @@ typedef enum {
     SSO_ENDPOINT_EMAILS,
     SSO_ENDPOINT_PAR,
     SSO_ENDPOINT_INTROSPECTION,
+    SSO_ENDPOINT_REVOCATION,
     SSO_ENDPOINT_COUNT
 } sso_endpoint_e;
 
@@ -86,6 +87,13 @@ typedef struct sso_wanted_t {
     const struct sso_claims_t *before;
 } sso_wanted_t;
 
+/** What goes along when a browser signs out at the provider; NULL: it is not there. */
+typedef struct sso_leaving_t {
+    const char *return_url, *state;
+    const char *id_token;   /* of the session */
+    const char *login_hint; /* the claim by that name */
+} sso_leaving_t;
+
 /** Something a section cannot do without. */
 typedef struct sso_need_t {
     int option;       /* SSO_OPTION_..., ends with -1 */
@@ -116,7 +124,8 @@ struct sso_kind_t {
     sso_rc_e (*identify)(sso_ctx_t *ctx, const sso_provider_t *provider,
                          const sso_wanted_t *wanted, const sso_tokens_t *tokens, json_t **claims);
     /* Where the browser signs out at the provider; NULL: it has no such place. */
-    const char *(*logout)(sso_ctx_t *ctx, const sso_provider_t *provider, const char *return_url);
+    const char *(*logout)(sso_ctx_t *ctx, const sso_provider_t *provider,
+                          const sso_leaving_t *leaving);
     /* REMOTE_USER where EdxSSORemoteUser says nothing; NULL: the type presets it. A NULL result:
      * the claims do not say. */
     const char *(*user)(sso_ctx_t *ctx, const json_t *claims);

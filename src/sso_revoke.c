@@ -171,7 +171,7 @@ sso_rc_e sso_revoke_sid(sso_ctx_t *ctx, const sso_site_t *site, const char *tag,
 {
     const char *const texts[] = { "sid", tag, sid };
     apr_size_t at;
-    int i, ended = 0;
+    int i, ended = -1;
 
     for (i = 0; strlen(sid) <= SID_MAX && i < sso_ring_count(site->ring); i++) {
         sso_store_entry_t entry;
@@ -183,6 +183,7 @@ sso_rc_e sso_revoke_sid(sso_ctx_t *ctx, const sso_site_t *site, const char *tag,
         if (rc == SSO_ABSENT)
             continue;
         SSO_TRY(rc);
+        ended = ended < 0 ? 0 : ended;
         for (at = 0; at + ROW_BYTES <= entry.length; at += ROW_BYTES) {
             memcpy(key.bytes, entry.value + at + 1, SSO_STORE_KEY_BYTES);
             rc = sso_revoke_end(ctx, (sso_kept_e)entry.value[at], &key, entry.expires);

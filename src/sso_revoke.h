@@ -74,7 +74,7 @@ sso_rc_e sso_revoke_end(sso_ctx_t *ctx, sso_kept_e kept, const sso_store_key_t *
 /**
  * End the sessions of a sid.
  *
- * @param count  out: how many there were
+ * @param count  out: how many there were; -1: the sid is not known
  */
 sso_rc_e sso_revoke_sid(sso_ctx_t *ctx, const sso_site_t *site, const char *tag, const char *sid,
                         int *count);

@@ -82,6 +82,61 @@ static void test_outs(void)
     }
 }
 
+/* Tokens of the session are revoked, one call after the other, and none of it stops a logout. */
+static const struct {
+    const char *access, *refresh;
+    int status, fail, calls;
+    const char *says; /* the last call */
+} revoked[] = {
+    { "an-access-token", "a-refresh-token", 200, 0, 2, "token=an-access-token&token_type_hint="
+                                                       "access_token" },
+    { NULL, "a+refresh=token", 200, 0, 1, "token=a%2Brefresh%3Dtoken&token_type_hint="
+                                          "refresh_token" },
+    { "an-access-token", NULL, 200, 0, 1, "client_secret=" WORLD_CANARY },
+    { "an-access-token", "a-refresh-token", 503, 0, 1, "token=a-refresh-token" },
+    { "an-access-token", "a-refresh-token", 400, 0, 1, "token=a-refresh-token" },
+    { "an-access-token", "a-refresh-token", 200, 305, 1, "token=a-refresh-token" },
+    { NULL, NULL, 200, 0, 0, NULL },
+};
+
+static void test_revoked(void)
+{
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(revoked); i++) {
+        sso_kept_t kept = { .access = revoked[i].access, .refresh = revoked[i].refresh,
+                            .id = "e.x.y" };
+        const char *text = world_claims(""), *id = NULL;
+        sso_ctx_t *ctx = world_ctx(0);
+        browser_t browser = { 0 };
+        sso_session_t *session;
+        json_t *claims;
+        int before;
+
+        FORGE_MUST(sso_json_parse(ctx, "t", text, strlen(text), &claims) == SSO_OK);
+        FORGE_MUST(sso_session_build(ctx, world_site, sso_provider_find(world_site, "lms"), claims,
+                                     &session) == SSO_OK);
+        session->kept = &kept;
+        FORGE_MUST(sso_session_begin(ctx, world_site, session, &id) == SSO_OK);
+        jar_set(&browser, "__Host-edxsso", id);
+        token_says(revoked[i].status, "text/html", "");
+        token_endpoint.fail = revoked[i].fail;
+        before = token_endpoint.calls;
+        is_int(browse(&browser, "/edxsso/logout"), 302, "signed out, whatever became of %s",
+               revoked[i].refresh ? revoked[i].refresh : "no refresh token");
+        ok(strstr(seen.location, "https://lms.example/logout?"), "at the LMS too");
+        is_int(token_endpoint.calls - before, revoked[i].calls, "calls");
+        if (!revoked[i].says)
+            continue;
+        is(token_endpoint.url, "http://127.0.0.1:8000/oauth2/revoke_token/", "where");
+        ok(strstr(token_endpoint.body, revoked[i].says), "%s", token_endpoint.body);
+        ok(token_endpoint.once, "never sent twice");
+        is_int(tap_log_has("SSO1072"), revoked[i].status != 200 || revoked[i].fail, "logged");
+        ok(!strstr(tap_log_text, "-token'") && !strstr(tap_log_text, "a-refresh"), "not the token");
+    }
+    token_endpoint.fail = 0;
+}
+
 static void test_frame(void)
 {
     browser_t browser = signed_in("lms");
@@ -179,6 +234,7 @@ int main(void)
 {
     world_start();
     test_outs();
+    test_revoked();
     test_frame();
     test_nobody();
     test_pages();

@@ -109,9 +109,9 @@ static void test_sid(void)
     one = begin(0, "ann", "s1");
     two = begin(1, "ann", "s1");
     other = begin(0, "ann", "s2");
-    is_int(end_sid("campus:x", "s1"), 0, "another provider's");
-    is_int(end_sid(TAG, ""), 0, "no sid");
-    is_int(end_sid(TAG, "s"), 0, "part of one");
+    is_int(end_sid("campus:x", "s1"), -1, "another provider's");
+    is_int(end_sid(TAG, ""), -1, "no sid");
+    is_int(end_sid(TAG, "s"), -1, "part of one");
     ok(alive(10, one) && alive(10, two), "end nothing");
     is_int(memory_count(), 5, "and leave nothing behind");
     is_int(end_sid(TAG, "s1"), 2, "both sessions of it");
@@ -135,7 +135,7 @@ static void test_long_sid(void)
     memset(memory.entries, 0, sizeof(memory.entries));
     id = begin(0, "ann", text);
     is_int(memory_count(), 1, "a sid of 513 characters is no sid");
-    is_int(end_sid(TAG, text), 0, "by which nothing is found");
+    is_int(end_sid(TAG, text), -1, "by which nothing is found");
     ok(alive(10, id), "the session lives");
 }
 

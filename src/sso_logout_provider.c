@@ -88,7 +88,7 @@ sso_rc_e sso_logout_returned(sso_ctx_t *ctx, const sso_request_t *request, const
 static sso_rc_e revoke_token(sso_ctx_t *ctx, const sso_provider_t *provider, const char *url,
                        const char *const token[2], const sso_http_policy_t *policy)
 {
-    sso_call_t call = { .what = "revocation endpoint", .url = url, .once = 1, .policy = policy };
+    sso_call_t call = { .what = "revocation", .url = url, .once = 1, .policy = policy };
     sso_form_t *form = sso_form_make(ctx->pool);
     sso_reply_t reply;
 

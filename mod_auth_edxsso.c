@@ -18,7 +18,7 @@ static void register_hooks(apr_pool_t *pool)
     /* before mod_watchdog starts its thread */
     ap_hook_child_init(mod_site_child, NULL, NULL, APR_HOOK_FIRST);
     /* before SetEnvIf and everybody else who reads headers */
-    ap_hook_post_read_request(mod_request_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
+    ap_hook_post_read_request(mod_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     /* before mod_proxy and mod_rewrite: the module's own URLs are nobody else's */
     ap_hook_translate_name(mod_resource_translate, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);
     ap_hook_translate_name(mod_request_translate, NULL, NULL, APR_HOOK_REALLY_FIRST - 10);

@@ -5,8 +5,6 @@
  */
 #include "mod_glue.h"
 
-#include "sso_export.h"
-
 #include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -30,6 +28,7 @@ static struct {
     apr_hash_t *expressions;      /* text -> ap_expr_info_t */
     int bare;                     /* some place has an empty EdxSSOClaimPrefix */
     int passes;                   /* some place hands tokens to the app behind */
+    sso_reserved_t *reserved;     /* headers by these prefixes and names, when all is read */
 } reading;
 
 void *mod_config_make(apr_pool_t *pool, char *dir)
@@ -101,19 +100,14 @@ const sso_config_t *mod_config_server(const server_rec *s)
     return ap_get_module_config(s->lookup_defaults, &auth_edxsso_module);
 }
 
-const apr_array_header_t *mod_config_prefixes(void)
+const sso_reserved_t *mod_config_reserved(void)
 {
-    return reading.prefixes;
+    return reading.reserved;
 }
 
 int mod_config_passes(void)
 {
     return reading.passes;
-}
-
-const apr_array_header_t *mod_config_names(void)
-{
-    return reading.bare ? reading.names : NULL;
 }
 
 const ap_expr_info_t *mod_config_expression(const char *text)
@@ -360,11 +354,12 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
-int mod_config_check_uses(server_rec *main_server)
+int mod_config_end(apr_pool_t *pconf)
 {
     int i, k, wrong = 0;
 
-    (void)main_server;
+    reading.reserved = sso_reserved_make(pconf, reading.prefixes,
+                                         reading.bare ? reading.names : NULL);
     for (i = 0; i < reading.uses->nelts; i++) {
         const use_t *use = &APR_ARRAY_IDX(reading.uses, i, use_t);
         const apr_array_header_t *sections = mod_server(use->server)->sections;

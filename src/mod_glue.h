@@ -15,6 +15,7 @@
 #include <ap_expr.h>
 
 #include "sso_answer.h"
+#include "sso_export.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_edxsso_module;
 APLOG_USE_MODULE(auth_edxsso);
@@ -45,19 +46,17 @@ void *mod_config_merge(apr_pool_t *pool, void *base, void *over);
 void *mod_server_make(apr_pool_t *pool, server_rec *s);
 void *mod_server_merge(apr_pool_t *pool, void *base, void *over);
 int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
-/** Lower-case header prefixes of every EdxSSOClaimPrefix in use. */
-const apr_array_header_t *mod_config_prefixes(void);
+/** The headers that no client may bring along, of every place's configuration. */
+const sso_reserved_t *mod_config_reserved(void);
 /** The expression of EdxSSOAuthParam or EdxSSOTokenParam as parsed; NULL if it is none of them. */
 const ap_expr_info_t *mod_config_expression(const char *text);
 /** Whether some place hands tokens to the app behind. */
 int mod_config_passes(void);
-/** Lower-case headers of claims that some place exports without a prefix; NULL: none does. */
-const apr_array_header_t *mod_config_names(void);
 /**
- * Check every EdxSSOUse against the providers of its server. Returns the number of mistakes, each
- * logged.
+ * All has been read: check every EdxSSOUse against the providers of its server. Returns the number
+ * of mistakes, each logged.
  */
-int mod_config_check_uses(server_rec *main_server);
+int mod_config_end(apr_pool_t *pconf);
 /** Names of providers that something uses: they are checked when all are known. */
 void mod_config_use(cmd_parms *cmd, const char *what, const apr_array_header_t *names);
 /** Whether some place of a server takes tokens (EdxSSOCredentials). */
@@ -92,8 +91,15 @@ struct sso_metrics_t *mod_status_metrics(void);
 int mod_status_here(request_rec *r);
 int mod_status_handle(request_rec *r);
 
+/* mod_scrub.c */
+/** What a request carries; made if there is none yet. */
+mod_request_t *mod_request_state(request_rec *r);
+/** Remove what a client may not bring along. */
+int mod_scrub(request_rec *r);
+/** Remove the headers that are ours to export. */
+void mod_scrub_headers(request_rec *r);
+
 /* mod_request.c */
-int mod_request_scrub(request_rec *r);
 int mod_request_translate(request_rec *r);
 int mod_request_map(request_rec *r);
 int mod_request_access(request_rec *r);
@@ -133,6 +139,14 @@ const char *mod_origin(request_rec *r, const sso_site_t *site);
 static inline mod_server_t *mod_server(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &auth_edxsso_module);
+}
+
+/** The site of a request's virtual host; NULL: the module is not at work in it. */
+static inline const sso_site_t *mod_site_of(const request_rec *r)
+{
+    const sso_site_t *site = mod_server(r->server)->site;
+
+    return site && site->ring && site->providers->nelts ? site : NULL;
 }
 
 #endif

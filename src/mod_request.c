@@ -5,167 +5,12 @@
  */
 #include "mod_glue.h"
 
-#include "sso_cookie.h"
-#include "sso_export.h"
 #include "sso_metrics.h"
 #include "sso_pass.h"
 #include "sso_resource.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
-
-static mod_request_t *state_of(request_rec *r)
-{
-    mod_request_t *state = ap_get_module_config(r->request_config, &auth_edxsso_module);
-
-    if (!state) {
-        state = apr_pcalloc(r->pool, sizeof(*state));
-        ap_set_module_config(r->request_config, &auth_edxsso_module, state);
-    }
-    return state;
-}
-
-/* The module is at work in this virtual host. */
-static const sso_site_t *site_of(const request_rec *r)
-{
-    const sso_site_t *site = mod_server(r->server)->site;
-
-    return site && site->ring && site->providers->nelts ? site : NULL;
-}
-
-/* ---- what a client may not bring along ---- */
-
-static void scrub_headers(request_rec *r)
-{
-    const apr_array_header_t *prefixes = mod_config_prefixes(), *names = mod_config_names();
-    const apr_array_header_t *rows = apr_table_elts(r->headers_in);
-    int i;
-
-    for (i = 0; i < rows->nelts;) {
-        const char *name = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
-
-        if (sso_export_reserved(name, prefixes, names))
-            apr_table_unset(r->headers_in, name); /* moves the rest up */
-        else
-            i++;
-    }
-}
-
-/*
- * `Connection: NAME` makes a proxy drop NAME: nobody may name what we are going to put there. Split
- * wherever mod_proxy does, which is at semicolons and white space too.
- */
-static void scrub_connection(request_rec *r)
-{
-    static const char separators[] = ",; \t\r\n\v\f";
-    const apr_array_header_t *prefixes = mod_config_prefixes(), *names = mod_config_names();
-    const char *value = apr_table_get(r->headers_in, "Connection"), *kept = NULL;
-    int found = 0;
-
-    while (value && *(value += strspn(value, separators))) {
-        const char *word = apr_pstrmemdup(r->pool, value, strcspn(value, separators));
-
-        value += strlen(word);
-        if (sso_export_reserved(word, prefixes, names) || !strcasecmp(word, "cookie")
-            || !strcasecmp(word, "authorization"))
-            found = 1;
-        else
-            kept = kept ? apr_pstrcat(r->pool, kept, ", ", word, NULL) : word;
-    }
-    if (found && kept)
-        apr_table_setn(r->headers_in, "Connection", kept);
-    else if (found)
-        apr_table_unset(r->headers_in, "Connection");
-}
-
-static int begins_with(const char *text, const char *const *names)
-{
-    text += strspn(text, " \t");
-    for (; *names; names++) {
-        apr_size_t length = strlen(*names);
-
-        if (!strncmp(text, *names, length) && strchr("=_ ", text[length]) && text[length])
-            return 1;
-    }
-    return 0;
-}
-
-/*
- * Two Cookie lines come from httpd as one, joined by a comma (RFC 9110 5.3). Where one of our
- * cookies
- * stands beside a comma, it is made a semicolon; our values have none.
- */
-static const char *part_cookies(apr_pool_t *pool, const char *header, const char *const *names)
-{
-    int own = begins_with(header, names);
-    char *copy, *c;
-
-    if (!strchr(header, ','))
-        return header;
-    copy = apr_pstrdup(pool, header);
-    for (c = copy; *c; c++) {
-        if (*c == ',' && (own || begins_with(c + 1, names)))
-            *c = ';';
-        if (*c == ';')
-            own = begins_with(c + 1, names);
-    }
-    return copy;
-}
-
-static void take_cookies(request_rec *r, const sso_site_t *site)
-{
-    const char *header = apr_table_get(r->headers_in, "Cookie"), *left;
-    const char *names[5];
-    int i;
-
-    if (!header)
-        return;
-    for (i = 0; i < 4; i++)
-        names[i] = sso_cookie_name(r->pool, site, i & 1, i & 2 ? SSO_COOKIE_LOGIN
-                                                               : SSO_COOKIE_SESSION);
-    names[4] = NULL;
-    header = part_cookies(r->pool, header, names);
-    left = sso_cookie_strip(r->pool, header, names);
-    if (left == header)
-        return;
-    state_of(r)->cookies = header;
-    if (left)
-        apr_table_setn(r->headers_in, "Cookie", left);
-    else
-        apr_table_unset(r->headers_in, "Cookie");
-}
-
-/*
- * The access log and server-status show the request line: codes and states are none of theirs. The
- * query itself stays where it is read.
- */
-static void shorten_request_line(request_rec *r, const sso_site_t *site)
-{
-    const char *mark;
-
-    if (!r->args || !r->the_request || !sso_answer_owns(site, r->uri)
-        || !(mark = strchr(r->the_request, '?')))
-        return;
-    r->the_request = apr_pstrcat(r->pool,
-                                 apr_pstrmemdup(r->pool, r->the_request,
-                                                (apr_size_t)(mark - r->the_request)),
-                                 mark + strcspn(mark, " "), NULL);
-}
-
-int mod_request_scrub(request_rec *r)
-{
-    /* in every virtual host of a server that uses the module: the app behind may be the same */
-    const sso_site_t *site = mod_site_running() ? mod_server(r->server)->site : NULL;
-
-    if (!site)
-        return DECLINED;
-    scrub_headers(r);
-    scrub_connection(r);
-    take_cookies(r, site);
-    if (site_of(r))
-        shorten_request_line(r, site);
-    return DECLINED;
-}
 
 /* ---- httpd's request as the core sees it ---- */
 
@@ -216,13 +61,13 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
     request->place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
     request->method = r->method;
     request->origin = mod_origin(r, site);
-    request->path = state_of(r)->own ? state_of(r)->path : r->uri;
+    request->path = mod_request_state(r)->own ? mod_request_state(r)->path : r->uri;
     request->query = r->args;
     request->target = apr_pstrcat(r->pool, first->parsed_uri.path ? first->parsed_uri.path : "/",
                                   first->parsed_uri.query ? "?" : "",
                                   first->parsed_uri.query ? first->parsed_uri.query : "", NULL);
     /* as they came; where none of ours was among them, the header is what it was */
-    request->cookies = state_of(first)->cookies ? state_of(first)->cookies
+    request->cookies = mod_request_state(first)->cookies ? mod_request_state(first)->cookies
                                                 : apr_table_get(r->headers_in, "Cookie");
     request->resource = mod_resource_of(r, request->place);
     request->headers = r->headers_in;
@@ -257,7 +102,8 @@ static int add_header(void *table, const char *name, const char *value)
 /* Cookies and the like that go with whatever the request ends in. */
 static void add_headers(request_rec *r, const sso_answer_t *answer)
 {
-    apr_table_do(add_header, r->err_headers_out, answer->headers, NULL);
+    if (!apr_is_empty_table(answer->headers))
+        apr_table_do(add_header, r->err_headers_out, answer->headers, NULL);
 }
 
 int mod_request_send(request_rec *r, const sso_answer_t *answer)
@@ -283,9 +129,9 @@ int mod_request_send(request_rec *r, const sso_answer_t *answer)
 
 mod_request_t *mod_request_claim(request_rec *r)
 {
-    mod_request_t *state = state_of(r);
+    mod_request_t *state = mod_request_state(r);
 
-    if (!site_of(r))
+    if (!mod_site_of(r))
         return NULL;
     state->own = 1;
     state->path = apr_pstrdup(r->pool, r->uri);
@@ -296,7 +142,7 @@ mod_request_t *mod_request_claim(request_rec *r)
 
 int mod_request_translate(request_rec *r)
 {
-    const sso_site_t *site = site_of(r);
+    const sso_site_t *site = mod_site_of(r);
 
     if (!site || r->main || !sso_answer_owns(site, r->uri))
         return DECLINED;
@@ -330,8 +176,8 @@ int mod_request_handle(request_rec *r)
     if (!is_own(r))
         return DECLINED;
     ctx.ports = mod_site_ports(r->pool, r->server, r);
-    mod_request_fill(r, site_of(r), &request);
-    if (state_of(r)->resource)
+    mod_request_fill(r, mod_site_of(r), &request);
+    if (mod_request_state(r)->resource)
         sso_answer_resource(&ctx, &request, &answer);
     else
         sso_answer_own(&ctx, &request, &answer);
@@ -355,7 +201,7 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
 {
     apr_table_setn(r->subprocess_env, "no-cache", "1"); /* mod_cache keeps nothing of this */
     if (r->prev || r->main)
-        scrub_headers(r); /* a request made of another: what that one was given is here already */
+        mod_scrub_headers(r); /* made of another request: what that one was given is here */
     add_headers(r, answer);
     if (answer->session)
         sso_export(ctx, answer->session, request->place, r->subprocess_env, r->headers_in);
@@ -371,9 +217,9 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
 
 static int authenticate(request_rec *r)
 {
-    const sso_site_t *site = site_of(r);
+    const sso_site_t *site = mod_site_of(r);
     sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
-    mod_request_t *state = state_of(r);
+    mod_request_t *state = mod_request_state(r);
     sso_request_t request;
 
     if (!site) {
@@ -407,11 +253,11 @@ int mod_request_access(request_rec *r)
     sso_request_t request;
     int rv;
 
-    if (!is_place(r) || is_own(r) || !site_of(r))
+    if (!is_place(r) || is_own(r) || !mod_site_of(r))
         return DECLINED;
     place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
     if (place && place->preflight == SSO_PREFLIGHT_PASS) {
-        mod_request_fill(r, site_of(r), &request);
+        mod_request_fill(r, mod_site_of(r), &request);
         if (sso_request_preflight(&request)) {
             apr_table_setn(r->subprocess_env, "no-cache", "1");
             return OK; /* no Require line is looked at: a browser cannot send what they want */
@@ -442,14 +288,14 @@ static void export_again(request_rec *r)
 {
     const mod_request_t *before = r->prev ? ap_get_module_config(r->prev->request_config,
                                                                  &auth_edxsso_module) : NULL;
-    const sso_site_t *site = site_of(r);
+    const sso_site_t *site = mod_site_of(r);
     sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
     const sso_config_t *place;
     mod_request_t *state;
 
     if (!before || !before->answer || before->answer->what != SSO_ANSWER_PASS || !site)
         return;
-    state = state_of(r);
+    state = mod_request_state(r);
     if (state->answer)
         return;
     state->answer = before->answer;

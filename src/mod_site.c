@@ -288,7 +288,7 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
 int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     server_rec *s;
-    int wrong = mod_config_check_uses(main_server);
+    int wrong = mod_config_end(pconf);
 
     (void)plog;
     (void)ptemp;

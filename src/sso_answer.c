@@ -27,23 +27,12 @@ int sso_request_secure(const sso_request_t *request)
     return !strncmp(request->origin, "https:", 6);
 }
 
-const char *sso_cookie_name(apr_pool_t *pool, const sso_site_t *site, int secure,
-                            sso_cookie_e which)
-{
-    const sso_config_t *config = site->config;
-    int host_only = which == SSO_COOKIE_LOGIN
-                    || (!config->cookie_domain && !strcmp(config->cookie_path, "/"));
-
-    return apr_pstrcat(pool, secure && host_only ? "__Host-" : "", config->cookie_name,
-                       which == SSO_COOKIE_LOGIN ? "_login" : "", NULL);
-}
-
 sso_rc_e sso_request_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
                             const char **value)
 {
     return sso_cookie_find(ctx->pool, request->cookies,
-                           sso_cookie_name(ctx->pool, request->site, sso_request_secure(request),
-                                           which), value);
+                           sso_site_cookie(request->site, sso_request_secure(request), which),
+                           value);
 }
 
 int sso_request_navigates(const sso_request_t *request)
@@ -147,7 +136,7 @@ void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_
     const sso_config_t *config = request->site->config;
     int session = which == SSO_COOKIE_SESSION, secure = sso_request_secure(request);
     sso_cookie_t cookie = {
-        .name = sso_cookie_name(ctx->pool, request->site, secure, which),
+        .name = sso_site_cookie(request->site, secure, which),
         .value = value,
         .path = session ? config->cookie_path : "/",
         .domain = session ? config->cookie_domain : NULL,

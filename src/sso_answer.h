@@ -89,13 +89,6 @@ int sso_request_preflight(const sso_request_t *request);
 /** An answer with nothing in it: PASS, without a session. */
 void sso_answer_start(sso_ctx_t *ctx, sso_answer_t *answer);
 
-/** One of the module's cookies. */
-typedef enum { SSO_COOKIE_SESSION, SSO_COOKIE_LOGIN } sso_cookie_e;
-
-/** Its name on this origin: with __Host- on https where path and domain allow. */
-const char *sso_cookie_name(apr_pool_t *pool, const sso_site_t *site, int secure,
-                            sso_cookie_e which);
-
 /** Read one; SSO_ABSENT, or SSO_DENIED when two different ones came. */
 sso_rc_e sso_request_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
                             const char **value);

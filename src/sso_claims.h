@@ -5,8 +5,9 @@
 /*
  * Claims, flattened: one compact JSON text with an index over its members.
  *
- * Made once at sign-in and stored as it is. A request finds a claim's value as a span of that text
- * and copies it out; no JSON is parsed and nothing is rendered twice. Members exported by default
+ * Made once at sign-in and stored as it is, and with it, rendered, what an app sees of it: names,
+ * and those values that do not stand in the JSON text as they are. A request copies; no JSON is
+ * parsed and nothing is rendered twice. Members exported by default
  * come first, as an object that is whole in itself; the others follow it.
  */
 
@@ -14,6 +15,7 @@
 
 #include <jansson.h>
 
+#define SSO_CLAIM_NAME_MAX   256          /* bytes of a name; longer ones are left out */
 #define SSO_CLAIMS_MAX       512          /* members; more are an unusable answer */
 #define SSO_CLAIMS_BYTES_MAX (512 * 1024) /* of JSON text */
 
@@ -26,23 +28,63 @@ typedef enum {
 
 /** One member. Offsets are into the text. */
 typedef struct sso_claim_t {
-    apr_uint32_t name_at, name_length; /* as JSON has it, without quotes */
+    apr_uint32_t name_at;
     apr_uint32_t value_at, value_length;
-    apr_uint16_t type;
-    apr_uint16_t clean;  /* nothing in the value needs unescaping or replacing */
+    apr_uint32_t shown_length; /* of the value as an app sees it */
+    apr_uint16_t name_length;  /* as JSON has it, without quotes */
+    apr_uint16_t label_length; /* of the name as an app sees it, without prefix */
     apr_uint16_t winner; /* 1 + index of a claim whose exported name is alike and that goes before
                             this one; it may have one in turn; or 0 */
-    apr_uint16_t unused;
+    unsigned char type;
+    unsigned char flags; /* SSO_CLAIM_CLEAN ... */
 } sso_claim_t;
+
+#define SSO_CLAIM_CLEAN 1 /* nothing in the value needs unescaping or replacing */
+#define SSO_CLAIM_AS_IS 2 /* the value in the text is what an app sees */
+#define SSO_CLAIM_PLAIN 4 /* so is the name, but for its prefix */
 
 typedef struct sso_claims_t {
     /* rows exported unless EdxSSOExportClaims says otherwise come first */
     apr_uint32_t count, default_count;
     apr_uint32_t default_length;       /* bytes of the object at the start of text; a NUL follows */
     apr_uint32_t text_length;          /* bytes of text in all, without the last NUL */
+    apr_uint32_t shown_length;         /* bytes of shown */
+    apr_uint32_t label_bytes;          /* of all labels together */
     const sso_claim_t *rows;
     const char *text;
+    const char *shown; /* what an app sees and the text has not: see sso_claim_show() */
 } sso_claims_t;
+
+/* From any byte of text and shown so many may be read: names are copied by whole registers. */
+#define SSO_CLAIMS_SLACK 16
+
+/** A claim as an app sees it. */
+typedef struct sso_shown_t {
+    const char *header, *variable; /* names without prefix, label_length long */
+    const char *value;             /* shown_length long, with a NUL; NULL: it is as in the text */
+} sso_shown_t;
+
+/**
+ * What an app sees of the claims, one after the other: rendered at sign-in, arrays with a comma.
+ * @param at  claims->shown at first, then what the call before returned
+ */
+static inline const char *sso_claim_show(const sso_claims_t *claims, const sso_claim_t *claim,
+                                         const char *at, sso_shown_t *shown)
+{
+    shown->header = at;
+    at += claim->label_length;
+    shown->variable = claims->text + claim->name_at;
+    if (!(claim->flags & SSO_CLAIM_PLAIN)) {
+        shown->variable = at;
+        at += claim->label_length;
+    }
+    shown->value = NULL;
+    if (!(claim->flags & SSO_CLAIM_AS_IS)) {
+        shown->value = at;
+        at += claim->shown_length + 1;
+    }
+    return at;
+}
 
 /**
  * Flatten an object of claims. Nulls are left out.

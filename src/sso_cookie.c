@@ -22,14 +22,13 @@ static int is_blank(char c)
 /* Read the part at @a at; returns where the next one begins, or NULL after the last. */
 static const char *next_pair(const char *at, pair_t *pair)
 {
-    const char *end, *equals = NULL, *name_end;
+    const char *next, *end, *equals, *name_end;
 
     while (is_blank(*at))
         at++;
-    for (end = at; *end && *end != ';'; end++) {
-        if (*end == '=' && !equals)
-            equals = end;
-    }
+    next = strchr(at, ';');
+    end = next ? next : at + strlen(at);
+    equals = memchr(at, '=', (apr_size_t)(end - at));
     pair->name = at;
     pair->end = end;
     while (pair->end > at && is_blank(pair->end[-1]))
@@ -41,7 +40,7 @@ static const char *next_pair(const char *at, pair_t *pair)
     pair->value = equals ? equals + 1 : NULL;
     while (pair->value && pair->value < pair->end && is_blank(*pair->value))
         pair->value++;
-    return *end ? end + 1 : NULL;
+    return next ? next + 1 : NULL;
 }
 
 /* Whether a cookie is @a name or one of its chunks: name_0, name_1 ... */

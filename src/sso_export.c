@@ -25,57 +25,107 @@ static const struct {
     { offsetof(sso_session_t, remote_user), NULL, "Remote-User" },
 };
 
-const char *sso_export_header_prefix(apr_pool_t *pool, const char *claim_prefix)
+static void write_header_prefix(const char *claim_prefix, char *out)
 {
-    char *prefix = apr_pstrdup(pool, claim_prefix), *c;
     int first = 1;
 
-    for (c = prefix; *c; c++) {
-        if (!apr_isalnum(*c))
-            *c = '-';
+    for (; *claim_prefix; claim_prefix++, out++) {
+        char c = *claim_prefix;
+
+        if (!apr_isalnum(c))
+            *out = '-';
         else
-            *c = (char)(first ? apr_toupper(*c) : apr_tolower(*c));
-        first = *c == '-';
+            *out = (char)(first ? apr_toupper(c) : apr_tolower(c));
+        first = *out == '-';
     }
+    *out = '\0';
+}
+
+const char *sso_export_header_prefix(apr_pool_t *pool, const char *claim_prefix)
+{
+    char *prefix = apr_palloc(pool, strlen(claim_prefix) + 1);
+
+    write_header_prefix(claim_prefix, prefix);
     return prefix;
 }
 
-/* Whether a name, read with '_' and '.' as '-' and in lower case, begins with (or is) a text. */
-static int reads_as(const char *name, const char *text, int whole)
+/* A header's name is read with '_' and '.' as '-', and without regard to case. */
+static char folded(char c)
 {
-    for (; *text; text++, name++) {
-        char c = *name == '_' || *name == '.' ? '-' : (char)apr_tolower(*name);
-
-        if (c != *text)
-            return 0;
-    }
-    return !whole || !*name;
+    return c == '_' || c == '.' ? '-' : (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-static int reads_as_any(const char *name, const apr_array_header_t *list, int whole)
+/* Whether a name begins with a text, or is it. */
+static int reads_as(const char *name, apr_size_t length, const char *text, int whole)
 {
+    for (; *text; text++, name++, length--)
+        if (!length || folded(*name) != *text)
+            return 0;
+    return !whole || !length;
+}
+
+/* ---- names that nobody may bring along ---- */
+
+typedef struct word_t {
+    const char *text; /* lower case, '-' between words */
+    int whole;
+} word_t;
+
+struct sso_reserved_words_t {
+    int count;
+    word_t words[];
+};
+
+static void add_words(sso_reserved_t *reserved, const apr_array_header_t *list, int whole)
+{
+    int i, c;
+
+    for (i = 0; list && i < list->nelts; i++) {
+        word_t *word = &reserved->words->words[reserved->words->count++];
+
+        word->text = APR_ARRAY_IDX(list, i, const char *);
+        word->whole = whole;
+        for (c = 0; c < 256; c++)
+            reserved->begins[c] |= folded((char)c) == *word->text;
+    }
+}
+
+sso_reserved_t *sso_reserved_make(apr_pool_t *pool, const apr_array_header_t *prefixes,
+                                  const apr_array_header_t *names)
+{
+    sso_reserved_t *made = apr_pcalloc(pool, sizeof(*made));
+    int count = 2 + (prefixes ? prefixes->nelts : 0) + (names ? names->nelts : 0);
+
+    made->words = apr_pcalloc(pool, sizeof(*made->words) + (apr_size_t)count * sizeof(word_t));
+    add_words(made, sso_words(pool, OWN_PREFIX), 0);
+    add_words(made, sso_words(pool, OWN_NAME), 1);
+    add_words(made, prefixes, 0);
+    add_words(made, names, 1);
+    return made;
+}
+
+int sso_reserved_among(const sso_reserved_t *reserved, const char *name, apr_size_t length)
+{
+    const struct sso_reserved_words_t *list = reserved->words;
     int i;
 
-    for (i = 0; list && i < list->nelts; i++)
-        if (reads_as(name, APR_ARRAY_IDX(list, i, const char *), whole))
+    for (i = 0; i < list->count; i++)
+        if (reads_as(name, length, list->words[i].text, list->words[i].whole))
             return 1;
     return 0;
 }
 
-int sso_export_reserved(const char *name, const apr_array_header_t *prefixes,
-                        const apr_array_header_t *names)
-{
-    return reads_as(name, OWN_PREFIX, 0) || reads_as(name, OWN_NAME, 1)
-           || reads_as_any(name, prefixes, 0) || reads_as_any(name, names, 1);
-}
+/* ---- what a place exports ---- */
 
 /* What one request exports, and to where. */
 typedef struct exporter_t {
     sso_ctx_t *ctx;
     const sso_config_t *place;
-    const char *header_prefix;
+    char *prefix, *header_prefix; /* with SSO_CLAIMS_SLACK bytes behind them */
     apr_size_t prefix_length;
     apr_table_t *env, *headers; /* NULL: not wanted */
+    char *names;                /* room for the names to come */
+    char *values; /* the claims' text, to be cut into values; NULL: each is copied */
 } exporter_t;
 
 /* A header value may have no control characters; a header too long breaks the app's server. */
@@ -110,64 +160,67 @@ static const char *clean_text(apr_pool_t *pool, const char *text)
     return copy;
 }
 
+static const char *text_of(const sso_session_t *session, unsigned i)
+{
+    const char *text = *(const char *const *)((const char *)session + fixed[i].offset);
+
+    return !text && fixed[i].offset == offsetof(sso_session_t, username) ? session->remote_user
+                                                                        : text;
+}
+
+int sso_export_plain(const sso_session_t *session)
+{
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(fixed); i++) {
+        const char *text = text_of(session, i), *c = text;
+
+        while (text && *c && !sso_claim_control(c))
+            c++;
+        if (text && (*c || c - text > SSO_HEADER_VALUE_MAX))
+            return 0;
+    }
+    return 1;
+}
+
 static void export_fixed(const exporter_t *out, const sso_session_t *session)
 {
     unsigned i;
 
     for (i = 0; i < SSO_COUNT(fixed); i++) {
-        const char *text = *(const char *const *)((const char *)session + fixed[i].offset);
+        const char *text = text_of(session, i);
 
-        if (!text && fixed[i].offset == offsetof(sso_session_t, username))
-            text = session->remote_user;
         if (!text)
             continue;
-        text = clean_text(out->ctx->pool, text);
+        if (!session->plain)
+            text = clean_text(out->ctx->pool, text);
         if (out->env && fixed[i].variable)
             apr_table_addn(out->env, fixed[i].variable, text);
-        if (out->headers)
+        if (out->headers && session->plain)
+            apr_table_addn(out->headers, fixed[i].header, text);
+        else if (out->headers)
             put_header(out, fixed[i].header, text, strlen(text));
     }
 }
 
-/* Letters and digits of ASCII, whatever the locale; this is the innermost loop of a request. */
-static inline int is_alnum(char c)
+/* Most names fit into one register; there are SSO_CLAIMS_SLACK bytes behind both. */
+static inline void copy_short(char *to, const char *from, apr_size_t length)
 {
-    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10;
+    memcpy(to, from, SSO_CLAIMS_SLACK);
+    if (length > SSO_CLAIMS_SLACK)
+        memcpy(to + SSO_CLAIMS_SLACK, from + SSO_CLAIMS_SLACK, length - SSO_CLAIMS_SLACK);
 }
 
-/*
- * A claim's name as a variable and as a header, each after its prefix: what is not a letter or
- * digit becomes '_' or '-', and in a header each word begins with a capital.
- */
-static void claim_names(const exporter_t *out, const char *name, apr_size_t length,
-                        const char **variable, const char **header)
+static const char *put_name(exporter_t *out, const char *prefix, const char *label,
+                            apr_size_t length)
 {
-    const char *end = name + length;
-    char *v = apr_palloc(out->ctx->pool, 2 * (out->prefix_length + length + 1));
-    char *h = v + out->prefix_length + length + 1;
-    int capital = 1;
+    char *name = out->names;
 
-    *variable = memcpy(v, out->place->claim_prefix, out->prefix_length);
-    *header = memcpy(h, out->header_prefix, out->prefix_length);
-    v += out->prefix_length;
-    h += out->prefix_length;
-    while (name < end) {
-        char c = *name;
-
-        if (is_alnum(c)) {
-            *v++ = c;
-            *h++ = (char)(capital && c >= 'a' ? c - 0x20 : c);
-            capital = 0;
-            name++;
-        }
-        else {
-            *v++ = '_';
-            *h++ = '-';
-            capital = 1;
-            name = sso_claim_name_skip(name, end);
-        }
-    }
-    *v = *h = '\0';
+    copy_short(name, prefix, out->prefix_length);
+    copy_short(name + out->prefix_length, label, length);
+    out->names += out->prefix_length + length;
+    *out->names++ = '\0';
+    return name;
 }
 
 /*
@@ -181,11 +234,11 @@ static void drop_alike(const exporter_t *out, const char *header)
     int i;
 
     for (c = lower; *c; c++)
-        *c = (char)apr_tolower(*c);
+        *c = folded(*c);
     for (i = 0; i < rows->nelts;) {
         const char *key = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
 
-        if (reads_as(key, lower, 1))
+        if (reads_as(key, strlen(key), lower, 1))
             apr_table_unset(out->headers, key); /* moves the rest up */
         else
             i++;
@@ -219,21 +272,58 @@ static int is_outdone(const sso_config_t *place, const sso_claims_t *claims, apr
     return other != 0;
 }
 
-static void export_claim(const exporter_t *out, const sso_claims_t *claims,
-                         const sso_claim_t *claim)
+/* A value of which there is no text of its own yet. */
+static const char *value_of(const exporter_t *out, const sso_claims_t *claims,
+                            const sso_claim_t *claim, apr_size_t *length)
 {
-    apr_size_t length;
-    const char *value = sso_claim_value(out->ctx->pool, claims, claim, out->place->claim_delimiter,
-                                        &length);
-    const char *variable, *header;
+    if (!(claim->flags & SSO_CLAIM_AS_IS) || !out->values)
+        return sso_claim_value(out->ctx->pool, claims, claim, out->place->claim_delimiter, length);
+    *length = claim->value_length;
+    out->values[claim->value_at + claim->value_length] = '\0'; /* over a quote, comma or brace */
+    return out->values + claim->value_at;
+}
 
-    claim_names(out, claims->text + claim->name_at, claim->name_length, &variable, &header);
-    if (out->env)
-        apr_table_addn(out->env, variable, value);
-    if (out->headers && !out->prefix_length)
-        drop_alike(out, header);
-    if (out->headers)
-        put_header(out, header, value, length);
+static void export_claim(exporter_t *out, const sso_claims_t *claims, const sso_claim_t *claim,
+                         const sso_shown_t *shown)
+{
+    int commas = out->place->claim_delimiter[0] == ',' && !out->place->claim_delimiter[1];
+    apr_size_t length = claim->shown_length;
+    const char *value = shown->value, *name;
+
+    if (!value || (!commas && claim->type == SSO_CLAIM_ARRAY))
+        value = value_of(out, claims, claim, &length);
+    if (out->env) {
+        name = put_name(out, out->prefix, shown->variable, claim->label_length);
+        apr_table_addn(out->env, name, value);
+    }
+    if (out->headers) {
+        name = put_name(out, out->header_prefix, shown->header, claim->label_length);
+        if (!out->prefix_length)
+            drop_alike(out, name);
+        put_header(out, name, value, length);
+    }
+}
+
+static void export_claims(exporter_t *out, const sso_claims_t *claims)
+{
+    const sso_config_t *place = out->place;
+    apr_uint32_t count = place->export_claims ? claims->count : claims->default_count, i;
+    apr_pool_t *pool = out->ctx->pool;
+    const char *at = claims->shown;
+
+    out->names = apr_palloc(pool, 2u * (claims->count * (out->prefix_length + 1u)
+                                        + claims->label_bytes) + SSO_CLAIMS_SLACK);
+    if (!place->export_claims)
+        out->values = apr_pmemdup(pool, claims->text, claims->default_length);
+    for (i = 0; i < count; i++) {
+        const sso_claim_t *claim = &claims->rows[i];
+        sso_shown_t shown;
+
+        at = sso_claim_show(claims, claim, at, &shown);
+        if ((!place->export_claims || wanted(place, claims, i))
+            && (!claim->winner || !is_outdone(place, claims, i)))
+            export_claim(out, claims, claim, &shown);
+    }
 }
 
 /* All exported claims as one object: as stored, or put together from spans of it. */
@@ -265,17 +355,19 @@ static const char *claims_object(sso_ctx_t *ctx, const sso_config_t *place,
 }
 
 /* SetEnvIf and its like run before us: what they left under our names is not what we say. */
-static void clear_env(const sso_config_t *place, apr_table_t *env)
+static void clear_env(const sso_config_t *place, apr_size_t prefix_length, apr_table_t *env)
 {
     const apr_array_header_t *rows = apr_table_elts(env);
-    apr_size_t length = strlen(place->claim_prefix);
+    char first = folded(*place->claim_prefix);
     int i;
 
     for (i = 0; i < rows->nelts;) {
         const char *key = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
+        char c = folded(*key);
 
-        if (!strncasecmp(key, "EDXSSO_", 7)
-            || (length && !strncasecmp(key, place->claim_prefix, length)))
+        if ((c == 'e' && !strncasecmp(key, "EDXSSO_", 7))
+            || (c == first && prefix_length
+                && !strncasecmp(key, place->claim_prefix, prefix_length)))
             apr_table_unset(env, key); /* moves the rest up */
         else
             i++;
@@ -285,23 +377,24 @@ static void clear_env(const sso_config_t *place, apr_table_t *env)
 void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t *place,
                 apr_table_t *env, apr_table_t *headers)
 {
-    const sso_claims_t *claims = &session->claims;
     exporter_t out = { .ctx = ctx, .place = place };
-    /* an empty prefix gives claims the names of anything: only those asked for by name */
-    int with_claims = *place->claim_prefix || place->export_claims;
-    apr_uint32_t i;
+    char prefixes[2 * (SSO_CLAIM_PREFIX_MAX + SSO_CLAIMS_SLACK + 1)];
 
-    clear_env(place, env);
+    out.prefix_length = strlen(place->claim_prefix);
+    clear_env(place, out.prefix_length, env);
     if (place->export == SSO_EXPORT_NONE)
         return;
     out.env = place->export == SSO_EXPORT_HEADERS ? NULL : env;
     out.headers = place->export == SSO_EXPORT_ENV ? NULL : headers;
-    out.header_prefix = sso_export_header_prefix(ctx->pool, place->claim_prefix);
-    out.prefix_length = strlen(place->claim_prefix);
     export_fixed(&out, session);
-    for (i = 0; with_claims && i < claims->count; i++)
-        if (wanted(place, claims, i) && !is_outdone(place, claims, i))
-            export_claim(&out, claims, &claims->rows[i]);
+    /* an empty prefix gives claims the names of anything: only those asked for by name */
+    if (out.prefix_length || place->export_claims) {
+        out.prefix = prefixes;
+        out.header_prefix = prefixes + sizeof(prefixes) / 2;
+        memcpy(out.prefix, place->claim_prefix, out.prefix_length + 1);
+        write_header_prefix(place->claim_prefix, out.header_prefix);
+        export_claims(&out, &session->claims);
+    }
     if (out.env)
-        apr_table_addn(out.env, "EDXSSO_CLAIMS", claims_object(ctx, place, claims));
+        apr_table_addn(out.env, "EDXSSO_CLAIMS", claims_object(ctx, place, &session->claims));
 }

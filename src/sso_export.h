@@ -9,6 +9,7 @@
 
 #include "sso_session.h"
 
+#define SSO_CLAIM_PREFIX_MAX 64  /* as EdxSSOClaimPrefix allows */
 #define SSO_HEADER_VALUE_MAX 8192 /* a longer claim is left out of the headers */
 
 /**
@@ -23,13 +24,34 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
  */
 const char *sso_export_header_prefix(apr_pool_t *pool, const char *claim_prefix);
 
+/** Whether all texts of a session can be exported as they are: sso_session_t's `plain`. */
+int sso_export_plain(const sso_session_t *session);
+
 /**
- * Whether a header's name is one of those exported, in any case and with '_' or '.' for '-'.
- *
- * @param prefixes  of const char *: lower-case header prefixes in use besides the module's own
- * @param names     of const char *: lower-case whole names besides the module's own
+ * The names of headers that are exported, compiled: in any case, and with '_' or '.' for '-'.
+ * Immutable.
  */
-int sso_export_reserved(const char *name, const apr_array_header_t *prefixes,
-                        const apr_array_header_t *names);
+typedef struct sso_reserved_t {
+    unsigned char begins[256]; /* by the first byte: whether any of them begins with it */
+    struct sso_reserved_words_t *words;
+} sso_reserved_t;
+
+/**
+ * @param prefixes  of const char *: lower-case header prefixes in use besides the module's own
+ * @param names     of const char *: lower-case whole names besides the module's own; NULL: none
+ */
+sso_reserved_t *sso_reserved_make(apr_pool_t *pool, const apr_array_header_t *prefixes,
+                                  const apr_array_header_t *names);
+
+/** Whether a header's name is one of them, by its whole text. */
+int sso_reserved_among(const sso_reserved_t *reserved, const char *name, apr_size_t length);
+
+/** The same; of most headers the first byte tells. */
+static inline int sso_reserved_has(const sso_reserved_t *reserved, const char *name,
+                                   apr_size_t length)
+{
+    return length && reserved->begins[(unsigned char)*name]
+           && sso_reserved_among(reserved, name, length);
+}
 
 #endif

@@ -411,6 +411,23 @@ sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_sec
     return SSO_OK;
 }
 
+void sso_site_name_cookies(apr_pool_t *pool, sso_site_t *site)
+{
+    static const char *const endings[SSO_COOKIE_COUNT] = { "", "_login" };
+    const sso_config_t *config = site->config;
+    int which, secure;
+
+    for (which = 0; which < SSO_COOKIE_COUNT; which++)
+        for (secure = 0; secure < 2; secure++) {
+            int host_only = which != SSO_COOKIE_SESSION
+                            || (!config->cookie_domain && !strcmp(config->cookie_path, "/"));
+
+            site->cookies[2 * which + secure] =
+                apr_pstrcat(pool, secure && host_only ? "__Host-" : "", config->cookie_name,
+                            endings[which], NULL);
+        }
+}
+
 sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_t *secrets)
 {
     unsigned char digest[SSO_DIGEST_BYTES];
@@ -420,6 +437,7 @@ sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_
                             sso_bytes(apr_pstrcat(ctx->pool, "session\n", site->realm, NULL)),
                             digest));
     memcpy(site->realm_tag, digest, SSO_REALM_BYTES);
+    sso_site_name_cookies(ctx->pool, site);
     return SSO_OK;
 }
 

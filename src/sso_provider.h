@@ -159,6 +159,9 @@ typedef struct sso_section_t {
 
 #define SSO_REALM_BYTES 16
 
+/** The module's cookies. */
+typedef enum { SSO_COOKIE_SESSION, SSO_COOKIE_LOGIN, SSO_COOKIE_COUNT } sso_cookie_e;
+
 /** A virtual host, as resolved. */
 typedef struct sso_site_t {
     const char *realm;          /* tells virtual hosts apart in all that is sealed or stored */
@@ -171,7 +174,18 @@ typedef struct sso_site_t {
     unsigned char policy[SSO_DIGEST_BYTES]; /* of all providers: see sso_site_settle() */
     int passes_tokens;          /* some place may hand tokens to the app behind */
     const struct sso_pages_t *pages; /* what people see; NULL: as built in */
+    /* the names of our cookies on http and https, one after the other; then NULL */
+    const char *cookies[2 * SSO_COOKIE_COUNT + 1];
 } sso_site_t;
+
+/** The name of a cookie: with __Host- on https where path and domain allow. */
+static inline const char *sso_site_cookie(const sso_site_t *site, int secure, sso_cookie_e which)
+{
+    return site->cookies[2 * which + !!secure];
+}
+
+/** Make these names, as the configuration says. sso_site_seal() does it. */
+void sso_site_name_cookies(apr_pool_t *pool, sso_site_t *site);
 
 /** Give a site its keys, derived from secrets and its realm. As sso_keyring_make(). */
 sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_t *secrets);

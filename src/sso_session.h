@@ -45,6 +45,8 @@ typedef struct sso_session_t {
     const char *issuer, *subject;
     const char *sid; /* of the session at the provider: the id_token's, or `session_state` */
     unsigned char person[SSO_PERSON_BYTES];
+    int plain; /* was stored, and none of the texts above needs cleaning to be exported; whoever
+                  changes one makes it 0 */
     sso_claims_t claims;
     /* what is to be stored with it; of a session that was found: NULL, see sso_session_tokens() */
     const sso_kept_t *kept;

@@ -4,9 +4,11 @@
  */
 #include "sso_session_record.h"
 
+#include "sso_export.h"
+
 #include <string.h>
 
-#define MAGIC        0x34535345u /* "ESS4": the layouts below */
+#define MAGIC        0x35535345u /* "ESS5": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
 #define ALIGN8(n)    (((n) + 7) & ~(apr_size_t)7)
@@ -31,7 +33,7 @@ typedef struct outer_t {
 } outer_t;
 
 typedef struct packed_t {
-    apr_uint32_t generation, failures;
+    apr_uint32_t generation, failures, plain, unused;
     apr_int64_t started, ends, refresh_due, access_expires;
     unsigned char person[SSO_PERSON_BYTES];
     apr_uint32_t length[SSO_COUNT(texts)]; /* with the NUL; 0: no text */
@@ -94,6 +96,7 @@ static int read_texts(void *record, const apr_size_t *offsets, unsigned count,
 static void pack(apr_pool_t *pool, const sso_session_t *session, sso_bytes_t *out)
 {
     packed_t head = { .generation = session->generation, .failures = session->failures,
+                      .plain = (apr_uint32_t)sso_export_plain(session),
                       .started = session->started, .ends = session->ends,
                       .refresh_due = session->refresh_due,
                       .access_expires = session->access_expires };
@@ -120,6 +123,7 @@ static int unpack(sso_bytes_t from, sso_session_t *session)
     memcpy(&head, bytes, sizeof(head));
     session->generation = head.generation;
     session->failures = head.failures;
+    session->plain = head.plain != 0;
     session->started = head.started;
     session->ends = head.ends;
     session->refresh_due = head.refresh_due;

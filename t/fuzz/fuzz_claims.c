@@ -24,10 +24,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void use(apr_pool_t *pool, const sso_claims_t *claims)
 {
     static const char *const delimiters[] = { ",", "::", "\\", " ", "\"" };
+    const char *at = claims->shown;
     apr_uint32_t i;
     unsigned k;
 
     MUST(strlen(claims->text) <= claims->default_length);
+    for (i = 0; i < claims->count; i++) {
+        const sso_claim_t *row = &claims->rows[i];
+        sso_shown_t shown;
+
+        at = sso_claim_show(claims, row, at, &shown);
+        apr_pmemdup(pool, shown.header, row->label_length + (apr_size_t)SSO_CLAIMS_SLACK);
+        apr_pmemdup(pool, shown.variable, row->label_length + (apr_size_t)SSO_CLAIMS_SLACK);
+        MUST(!shown.value || !shown.value[row->shown_length]);
+    }
+    MUST(at == claims->shown + claims->shown_length);
     for (i = 0; i < claims->count; i++)
         for (k = 0; k < SSO_COUNT(delimiters); k++) {
             apr_size_t length;

@@ -34,9 +34,10 @@ static void test_names(void)
         config->cookie_path = names[i].path;
         config->cookie_domain = names[i].domain;
         site.config = config;
-        is(sso_cookie_name(world_pool, &site, names[i].secure, SSO_COOKIE_SESSION),
-           names[i].session, "session cookie %u", i);
-        is(sso_cookie_name(world_pool, &site, names[i].secure, SSO_COOKIE_LOGIN), names[i].login,
+        sso_site_name_cookies(world_pool, &site);
+        is(sso_site_cookie(&site, names[i].secure, SSO_COOKIE_SESSION), names[i].session,
+           "session cookie %u", i);
+        is(sso_site_cookie(&site, names[i].secure, SSO_COOKIE_LOGIN), names[i].login,
            "login cookie %u", i);
     }
 }
@@ -314,7 +315,7 @@ static void test_session_url(void)
     ok(!strstr(seen.answer.body, "eyJ"), "never a token");
     is_int(browse_at(7200, &browser, "GET", "/edxsso/session"), 401, "asking keeps nothing alive");
     is_int(browse_at(0, &browser, "POST", "/edxsso/session"), 405, "POST");
-    is(apr_table_get(seen.answer.headers, "Allow"), "GET,HEAD", "Allow");
+    is(apr_table_get(seen.answer.headers, "Allow"), "GET, HEAD", "Allow");
 }
 
 /* The module's own URLs: which there are, and by which methods. */

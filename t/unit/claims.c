@@ -72,6 +72,57 @@ static void copy_of(sso_ctx_t *ctx, const sso_claims_t *claims, sso_claims_t *co
     ok(size % 8 == 0 && sso_claims_read(bytes, size, copy), "written and read");
 }
 
+/* A claim's value as it was rendered at sign-in. */
+static void show(sso_ctx_t *ctx, const sso_claims_t *claims, const char *name, const char **value)
+{
+    const char *at = claims->shown;
+    sso_shown_t shown;
+    apr_uint32_t i;
+
+    for (i = 0; i < claims->count; i++) {
+        const sso_claim_t *row = &claims->rows[i];
+
+        at = sso_claim_show(claims, row, at, &shown);
+        if (row == row_of(claims, name))
+            *value = apr_pstrmemdup(ctx->pool, shown.value ? shown.value
+                                                           : claims->text + row->value_at,
+                                    row->shown_length);
+    }
+}
+
+static void test_labels(void)
+{
+    static const struct {
+        const char *name, *variable, *header;
+    } labels[] = {
+        { "email_verified", "email_verified", "Email-Verified" }, { "a", "a", "A" },
+        { "aB-c.D", "aB_c_D", "AB-C-D" }, { "_x__1y", "_x__1y", "-X--1y" },
+        { "https://x.example/role", "https___x_example_role", "Https---X-Example-Role" },
+        { "\xc3\xa4\xe2\x82\xac" "b", "__b", "--B" }, { "\\\"n\\u0001", "_n_", "-N-" },
+        { "a_name_that_is_longer_than_one_register", "a_name_that_is_longer_than_one_register",
+          "A-Name-That-Is-Longer-Than-One-Register" },
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(labels); i++) {
+        sso_ctx_t *ctx = tap_ctx();
+        sso_claims_t claims, copy;
+        sso_shown_t shown;
+
+        is_int(flatten(ctx, apr_pstrcat(ctx->pool, "{\"", labels[i].name, "\":1}", NULL), &claims),
+               SSO_OK, "%s", labels[i].name);
+        copy_of(ctx, &claims, &copy);
+        ok(sso_claim_show(&copy, copy.rows, copy.shown, &shown) == copy.shown + copy.shown_length,
+           "all of it is its");
+        is(apr_pstrmemdup(ctx->pool, shown.variable, copy.rows[0].label_length),
+           labels[i].variable, "as a variable");
+        is(apr_pstrmemdup(ctx->pool, shown.header, copy.rows[0].label_length), labels[i].header,
+           "as a header");
+        is_int(copy.label_bytes, strlen(labels[i].header), "its length");
+        apr_pool_destroy(ctx->pool);
+    }
+}
+
 static void test_values(void)
 {
     unsigned i;
@@ -81,11 +132,13 @@ static void test_values(void)
         const char *json = apr_pstrcat(ctx->pool, "{\"first\":1,\"c\":", values[i].json,
                                        ",\"last\":\"x\"}", NULL);
         sso_claims_t claims, copy;
-        const char *value;
+        const char *value, *shown = NULL;
         apr_size_t length;
 
         is_int(flatten(ctx, json, &claims), SSO_OK, "%s", values[i].json);
         copy_of(ctx, &claims, &copy);
+        show(ctx, &copy, "c", &shown);
+        is(shown, sso_claim_value(ctx->pool, &copy, row_of(&copy, "c"), ",", NULL), "rendered");
         value = sso_claim_value(ctx->pool, &copy, row_of(&copy, "c"), values[i].delimiter, &length);
         is(value, values[i].value, "%s with '%s'", values[i].json, values[i].delimiter);
         is_int(length, strlen(value), "length");
@@ -217,13 +270,25 @@ static void test_clashes(void)
 /* Read a damaged blob; if it is taken, use all of it. */
 static int use(sso_ctx_t *ctx, const void *bytes, apr_size_t length)
 {
+    const char *at;
     sso_claims_t claims;
     apr_uint32_t i;
 
     if (!sso_claims_read(bytes, length, &claims))
         return 0;
-    for (i = 0; i < claims.count; i++)
-        sso_claim_value(ctx->pool, &claims, &claims.rows[i], "::", NULL);
+    for (i = 0, at = claims.shown; i < claims.count; i++) {
+        const sso_claim_t *row = &claims.rows[i];
+        sso_shown_t shown;
+
+        sso_claim_value(ctx->pool, &claims, row, "::", NULL);
+        at = sso_claim_show(&claims, row, at, &shown);
+        apr_pmemdup(ctx->pool, shown.header, row->label_length + (apr_size_t)SSO_CLAIMS_SLACK);
+        apr_pmemdup(ctx->pool, shown.variable, row->label_length + (apr_size_t)SSO_CLAIMS_SLACK);
+        if (shown.value)
+            apr_pmemdup(ctx->pool, shown.value, row->shown_length + (apr_size_t)1);
+    }
+    if (at != claims.shown + claims.shown_length)
+        abort();
     return strlen(claims.text) <= claims.text_length;
 }
 
@@ -241,7 +306,7 @@ static void test_damage(void)
     bytes = apr_palloc(ctx->pool, size);
     sso_claims_write(&claims, bytes);
     ok(use(ctx, bytes, size), "whole");
-    from = 16 + claims.count * sizeof(sso_claim_t);
+    from = 24 + claims.count * sizeof(sso_claim_t);
     for (i = 0; i < from; i++) {
         unsigned char before = bytes[i];
 
@@ -301,6 +366,7 @@ static void test_paths(void)
 int main(void)
 {
     test_values();
+    test_labels();
     test_parts();
     test_limits();
     test_edge();

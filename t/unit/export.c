@@ -188,14 +188,18 @@ static void test_reserved(void)
         { "X-Name", 1 }, { "x_name", 1 }, { "X-Name-2", 0 }, { "", 0 }, { "Edxsso\xc3\xa9", 0 },
     };
     sso_ctx_t *ctx = tap_ctx();
-    apr_array_header_t *prefixes = sso_words(ctx->pool, "oidc-claim-");
-    apr_array_header_t *whole = sso_words(ctx->pool, "x-name");
+    sso_reserved_t *reserved = sso_reserved_make(ctx->pool, sso_words(ctx->pool, "oidc-claim-"),
+                                                 sso_words(ctx->pool, "x-name"));
     unsigned i;
 
     for (i = 0; i < SSO_COUNT(names); i++)
-        is_int(sso_export_reserved(names[i].name, prefixes, whole), names[i].reserved, "'%s'",
-               names[i].name);
-    ok(!sso_export_reserved("Oidc-Claim-Sub", NULL, NULL), "nothing else is in use");
+        is_int(sso_reserved_has(reserved, names[i].name, strlen(names[i].name)), names[i].reserved,
+               "'%s'", names[i].name);
+    ok(sso_reserved_has(reserved, "Remote-User: x", 11), "up to its length");
+    ok(!sso_reserved_has(reserved, "Remote-User", 10), "and no further");
+    ok(!sso_reserved_has(reserved, "Edxsso-", 6), "nor than that");
+    reserved = sso_reserved_make(ctx->pool, NULL, NULL);
+    ok(!sso_reserved_has(reserved, "Oidc-Claim-Sub", 14), "nothing else is in use");
     is(sso_export_header_prefix(ctx->pool, "OIDC_CLAIM_"), "Oidc-Claim-", "a prefix");
     is(sso_export_header_prefix(ctx->pool, "a1_B2c__x"), "A1-B2c--X", "another");
     is(sso_export_header_prefix(ctx->pool, ""), "", "none");
@@ -207,14 +211,18 @@ static void test_all_reserved(void)
     static const char *const none[] = { NULL };
     sso_ctx_t *ctx = world_ctx(0);
     apr_table_t *env = apr_table_make(ctx->pool, 1), *headers = apr_table_make(ctx->pool, 1);
+    const sso_reserved_t *reserved = sso_reserved_make(ctx->pool, NULL, NULL);
     const apr_array_header_t *rows;
     int i, missing = 0;
 
     sso_export(ctx, session_of(ctx, world_claims(",\"a b\":1,\"tid\":\"t\",\"\\\"\":2")),
                place_of(none), env, headers);
     rows = apr_table_elts(headers);
-    for (i = 0; i < rows->nelts; i++)
-        missing += !sso_export_reserved(APR_ARRAY_IDX(rows, i, apr_table_entry_t).key, NULL, NULL);
+    for (i = 0; i < rows->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(rows, i, apr_table_entry_t).key;
+
+        missing += !sso_reserved_has(reserved, name, strlen(name));
+    }
     ok(rows->nelts > 10 && !missing, "%d headers, all reserved", rows->nelts);
 }
 

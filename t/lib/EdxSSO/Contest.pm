@@ -5,7 +5,7 @@ package EdxSSO::Contest;
 #
 #   my $provider = EdxSSO::Contest::provider($servers);        # its URL
 #   my $httpd = EdxSSO::Contest::site('edxsso', $provider);    # or: none, openidc, oauth2
-#   my $cookies = EdxSSO::Contest::sign_in($httpd);            # 'name=value; ...' of a session
+#   my $cookies = EdxSSO::Contest::sign_in($httpd);            # 'name=value; ...' of a session, as the browser has them
 use strict;
 use warnings;
 use EdxSSO::Browser;
@@ -80,7 +80,7 @@ sub sign_in {
     my $browser = EdxSSO::Browser->new(base => $httpd->url);
     my $answer = $browser->follow($browser->get($path // '/app/index.txt'));
     die 'cannot sign in: ' . $answer->status . ' ' . $answer->body . "\n" . $httpd->log_text if $answer->status != 200;
-    return join '; ', map { "$_->{name}=$_->{value}" } grep { $_->{domain} eq "localhost" && $_->{name} !~ /login|state/ } $browser->cookies;
+    return join '; ', map { "$_->{name}=$_->{value}" } grep { $_->{domain} eq "localhost" } $browser->cookies;
 }
 
 1;

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claims flattened and rendered, at sign-in. How they are stored and read is in sso_claims.c.
+ */
+#include "sso_claims.h"
+
+#include "sso_json.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* What a sign-in needs and an app does not */
+static const char *const by_request[] = {
+    "aud", "azp", "at_hash", "c_hash", "s_hash", "exp", "iat", "nbf", "jti", "nonce"
+};
+
+int sso_claim_by_default(const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(by_request); i++)
+        if (!strcmp(by_request[i], name))
+            return 0;
+    return 1;
+}
+
+/* A growing text; its bound is checked by the caller between members. */
+typedef struct writer_t {
+    char *text;
+    apr_size_t used, room;
+} writer_t;
+
+static int write_dump(const char *buffer, size_t size, void *data)
+{
+    writer_t *writer = data;
+
+    if (size > writer->room - writer->used)
+        return -1;
+    memcpy(writer->text + writer->used, buffer, size);
+    writer->used += size;
+    return 0;
+}
+
+static int is_clean(const char *text, apr_size_t length)
+{
+    apr_size_t i;
+
+    for (i = 0; i < length; i++)
+        if (text[i] == '\\' || sso_claim_control(text + i))
+            return 0;
+    return 1;
+}
+
+static sso_claim_type_e type_of(const json_t *value)
+{
+    const json_t *item;
+    size_t i;
+
+    if (json_is_string(value))
+        return SSO_CLAIM_STRING;
+    if (json_is_object(value))
+        return SSO_CLAIM_JSON;
+    if (!json_is_array(value))
+        return SSO_CLAIM_LITERAL;
+    json_array_foreach(value, i, item) {
+        if (json_is_object(item) || json_is_array(item) || json_is_null(item))
+            return SSO_CLAIM_JSON;
+    }
+    return SSO_CLAIM_ARRAY;
+}
+
+/* Append "name":value and fill its row. */
+static int write_member(writer_t *writer, const char *name, const json_t *value, sso_claim_t *row)
+{
+    json_t *name_text = json_string(name);
+    const apr_size_t start = writer->used;
+    int failed = !name_text || json_dump_callback(name_text, write_dump, writer, JSON_ENCODE_ANY);
+    apr_size_t quotes;
+
+    json_decref(name_text);
+    row->name_at = (apr_uint32_t)(start + 1);
+    row->name_length = (apr_uint16_t)(writer->used - start - 2);
+    failed = failed || write_dump(":", 1, writer);
+    row->value_at = (apr_uint32_t)writer->used;
+    failed = failed
+             || json_dump_callback(value, write_dump, writer, JSON_ENCODE_ANY | JSON_COMPACT);
+    if (failed)
+        return 0;
+    row->type = (unsigned char)type_of(value);
+    quotes = row->type == SSO_CLAIM_STRING;
+    row->value_at += (apr_uint32_t)quotes;
+    row->value_length = (apr_uint32_t)(writer->used - row->value_at - quotes);
+    row->flags = is_clean(writer->text + row->value_at, row->value_length) ? SSO_CLAIM_CLEAN : 0;
+    return 1;
+}
+
+/* A letter or digit of ASCII; the locale has no say. */
+static int is_alnum(char c)
+{
+    return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10;
+}
+
+static int plain_name(const char *name, apr_size_t length)
+{
+    while (length && (is_alnum(*name) || *name == '_'))
+        name++, length--;
+    return !length;
+}
+
+/* One character of a name as exported, in lower case: headers know no other. */
+static const char *exported_character(const char *name, const char *end, int *c)
+{
+    *c = is_alnum(*name) ? apr_tolower(*name) : '_';
+    return sso_claim_name_skip(name, end);
+}
+
+static int alike(const sso_claims_t *claims, const sso_claim_t *a, const sso_claim_t *b)
+{
+    const char *from_a = claims->text + a->name_at, *end_a = from_a + a->name_length;
+    const char *from_b = claims->text + b->name_at, *end_b = from_b + b->name_length;
+
+    while (from_a < end_a && from_b < end_b) {
+        int c, d;
+
+        from_a = exported_character(from_a, end_a, &c);
+        from_b = exported_character(from_b, end_b, &d);
+        if (c != d)
+            return 0;
+    }
+    return from_a == end_a && from_b == end_b;
+}
+
+/*
+ * Of two claims whose exported names come out alike, one that needed no change wins, else byte
+ * order.
+ */
+static int beats(const sso_claims_t *claims, const sso_claim_t *a, const sso_claim_t *b)
+{
+    const char *name_a = claims->text + a->name_at, *name_b = claims->text + b->name_at;
+    int plain_a = plain_name(name_a, a->name_length), plain_b = plain_name(name_b, b->name_length);
+
+    apr_size_t shorter = a->name_length < b->name_length ? a->name_length : b->name_length;
+    int order = memcmp(name_a, name_b, shorter);
+
+    if (plain_a != plain_b)
+        return plain_a;
+    return order ? order < 0 : a->name_length < b->name_length;
+}
+
+/* Each row gets the next better of those alike: any of them may be one that is not exported. */
+static void settle_names(const sso_claims_t *claims, sso_claim_t *rows)
+{
+    apr_uint32_t i, k;
+
+    for (i = 0; i < claims->count; i++)
+        for (k = 0; k < claims->count; k++)
+            if (i != k && alike(claims, &rows[i], &rows[k]) && beats(claims, &rows[k], &rows[i])
+                && (!rows[i].winner || beats(claims, &rows[rows[i].winner - 1], &rows[k])))
+                rows[i].winner = (apr_uint16_t)(k + 1);
+}
+
+/* One of the two passes: members that are exported by default, or those that are not. */
+static sso_rc_e write_pass(sso_ctx_t *ctx, const json_t *object, int by_default, writer_t *writer,
+                           sso_claim_t *rows, apr_uint32_t *count)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(apr_uintptr_t)object, name, value) {
+        if (json_is_null(value) || strlen(name) > SSO_CLAIM_NAME_MAX || !*name
+            || sso_claim_by_default(name) != by_default)
+            continue;
+        if (*count == SSO_CLAIMS_MAX)
+            return sso_fail(ctx, SSO_UPSTREAM, 600, "over %d claims", SSO_CLAIMS_MAX);
+        if ((by_default && *count && write_dump(",", 1, writer))
+            || !write_member(writer, name, value, &rows[*count]))
+            return sso_fail(ctx, SSO_UPSTREAM, 601, "over %d KiB of claims",
+                            SSO_CLAIMS_BYTES_MAX / 1024);
+        ++*count;
+    }
+    return SSO_OK;
+}
+
+/*
+ * A claim's name as a variable and as a header: what is not a letter or digit becomes '_' or '-',
+ * and in a header each word begins with a capital. Both have room for the name. Returns the length.
+ */
+static apr_size_t make_labels(const char *name, const char *end, char *variable, char *header)
+{
+    const char *start = variable;
+    int capital = 1;
+
+    while (name < end) {
+        char c = *name;
+
+        if (is_alnum(c)) {
+            *variable++ = c;
+            *header++ = (char)(capital && c >= 'a' ? c - 0x20 : c);
+            capital = 0;
+            name++;
+        }
+        else {
+            *variable++ = '_';
+            *header++ = '-';
+            capital = 1;
+            name = sso_claim_name_skip(name, end);
+        }
+    }
+    return (apr_size_t)(variable - start);
+}
+
+/* Render what an app sees: in the order and form in which sso_claim_show() walks it. */
+static void render(apr_pool_t *pool, sso_claims_t *claims, sso_claim_t *rows)
+{
+    const char **values = apr_palloc(pool, (claims->count + 1) * sizeof(*values));
+    apr_size_t room = SSO_CLAIMS_SLACK;
+    apr_uint32_t i;
+    char *at;
+
+    for (i = 0; i < claims->count; i++) {
+        apr_size_t length = rows[i].value_length;
+
+        if ((rows[i].flags & SSO_CLAIM_CLEAN) && rows[i].type != SSO_CLAIM_ARRAY)
+            rows[i].flags |= SSO_CLAIM_AS_IS;
+        else
+            values[i] = sso_claim_value(pool, claims, &rows[i], ",", &length);
+        rows[i].shown_length = (apr_uint32_t)length;
+        room += 2u * rows[i].name_length + length + 1;
+    }
+    claims->shown = at = apr_pcalloc(pool, room);
+    for (i = 0; i < claims->count; i++) {
+        const char *name = claims->text + rows[i].name_at, *end = name + rows[i].name_length;
+        char *variable = apr_palloc(pool, rows[i].name_length + 1u);
+
+        rows[i].label_length = (apr_uint16_t)make_labels(name, end, variable, at);
+        claims->label_bytes += rows[i].label_length;
+        at += rows[i].label_length;
+        if (plain_name(name, rows[i].name_length)) {
+            rows[i].flags |= SSO_CLAIM_PLAIN;
+        }
+        else {
+            memcpy(at, variable, rows[i].label_length);
+            at += rows[i].label_length;
+        }
+        if (!(rows[i].flags & SSO_CLAIM_AS_IS)) {
+            memcpy(at, values[i], rows[i].shown_length + 1u);
+            at += rows[i].shown_length + 1u;
+        }
+    }
+    claims->shown_length = (apr_uint32_t)(at - claims->shown);
+}
+
+sso_rc_e sso_claims_flatten(sso_ctx_t *ctx, const json_t *object, sso_claims_t *claims)
+{
+    sso_claim_t *rows = apr_pcalloc(ctx->pool, SSO_CLAIMS_MAX * sizeof(*rows));
+    writer_t writer = { apr_palloc(ctx->pool, SSO_CLAIMS_BYTES_MAX + SSO_CLAIMS_SLACK), 0,
+                        SSO_CLAIMS_BYTES_MAX - 4 };
+    sso_claims_t made = { 0 };
+
+    write_dump("{", 1, &writer);
+    SSO_TRY(write_pass(ctx, object, 1, &writer, rows, &made.count));
+    made.default_count = made.count;
+    writer.room += 2;
+    write_dump("}", 2, &writer); /* with its NUL */
+    made.default_length = (apr_uint32_t)writer.used - 1;
+    SSO_TRY(write_pass(ctx, object, 0, &writer, rows, &made.count));
+    memset(writer.text + writer.used, 0, SSO_CLAIMS_SLACK + 1);
+    made.text_length = (apr_uint32_t)writer.used;
+    made.text = writer.text;
+    made.rows = rows;
+    render(ctx->pool, &made, rows);
+    settle_names(&made, rows);
+    *claims = made;
+    return SSO_OK;
+}

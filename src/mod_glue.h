@@ -76,6 +76,14 @@ int mod_site_running(void);
 /** The ports of this process. @a r may be NULL, then lines go to @a s 's log. */
 const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *r);
 
+/* mod_doctor.c */
+/**
+ * Look at every provider and at the store (EDXSSO_CHECK), and print what is found.
+ * @param dir  the state folder
+ * @return how many things are wrong; -1: a library refused to work
+ */
+int mod_doctor_run(apr_pool_t *pool, server_rec *main_server, const char *dir);
+
 /* mod_watch.c */
 void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
 

@@ -15,6 +15,7 @@
 
 #include <apr_strings.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -301,14 +302,6 @@ int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     return wrong ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
-void mod_site_test(apr_pool_t *pconf, server_rec *s)
-{
-    if (ap_exists_config_define("DUMP_EDXSSO"))
-        mod_config_dump(pconf, s);
-}
-
-/* ---- starting ---- */
-
 /*
  * Where state is kept: as configured; else the system's place for it; else, for an httpd that an
  * ordinary user starts, beside its other run-time files.
@@ -321,6 +314,17 @@ static const char *state_dir(apr_pool_t *pool, const sso_config_t *config)
         return EDXSSO_STATE_DIR;
     return ap_runtime_dir_relative(pool, "edxsso");
 }
+
+void mod_site_test(apr_pool_t *pconf, server_rec *s)
+{
+    if (ap_exists_config_define("DUMP_EDXSSO"))
+        mod_config_dump(pconf, s);
+    if (ap_exists_config_define("EDXSSO_CHECK")
+        && mod_doctor_run(pconf, s, state_dir(pconf, mod_config_server(s))) != 0)
+        exit(EXIT_FAILURE); /* the hook itself cannot fail, and monitoring goes by the status */
+}
+
+/* ---- starting ---- */
 
 static sso_rc_e make_dir(sso_ctx_t *ctx, const char *dir)
 {

@@ -279,6 +279,15 @@ static sso_rc_e find_root(sso_reading_t *reading)
     return SSO_OK;
 }
 
+sso_rc_e sso_graph_root(sso_ctx_t *ctx, const sso_provider_t *provider, const char **root)
+{
+    sso_reading_t reading = { .ctx = ctx, .provider = provider };
+
+    SSO_TRY(find_root(&reading));
+    *root = reading.root;
+    return SSO_OK;
+}
+
 /* What failed is missing; the sign-in goes on. */
 static void note(const sso_reading_t *reading, const char *part, sso_rc_e rc)
 {

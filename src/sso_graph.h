@@ -34,6 +34,12 @@ typedef struct sso_photo_t {
 void sso_graph_add(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_tokens_t *tokens,
                    json_t *claims, sso_photo_t *photo);
 
+/**
+ * Where Microsoft Graph is: EdxSSOGraphRoot, or what the metadata say. SSO_MISCONFIG: neither; or
+ * as sso_documents_metadata().
+ */
+sso_rc_e sso_graph_root(sso_ctx_t *ctx, const sso_provider_t *provider, const char **root);
+
 /** The media type of a picture by its first bytes, or NULL: none that a browser is given. */
 const char *sso_photo_type(sso_bytes_t bytes);
 

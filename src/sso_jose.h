@@ -63,6 +63,9 @@ sso_keys_t *sso_keys_join(apr_pool_t *pool, const sso_keys_t *first, const sso_k
 
 int sso_keys_count(const sso_keys_t *keys);
 
+/** For people: "2 keys (RSA 'kid-1', P-256 'kid-2')". */
+const char *sso_keys_describe(apr_pool_t *pool, const sso_keys_t *keys);
+
 typedef enum {
     SSO_KID_SELECTS, /* a kid that no key has is "unknown key"; without a kid, or where no key of
                         the set has one, all keys are tried */

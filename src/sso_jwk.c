@@ -16,6 +16,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#define DESCRIBED_MAX 6
 #define SECRET_BYTES_MIN   32 /* the shortest hash, RFC 7518 3.2 */
 #define RSA_EXPONENT_BYTES 4  /* larger ones serve nobody but who wants us to compute */
 
@@ -339,4 +340,22 @@ sso_keys_t *sso_keys_join(apr_pool_t *pool, const sso_keys_t *first, const sso_k
 int sso_keys_count(const sso_keys_t *keys)
 {
     return keys ? keys->count : 0;
+}
+
+const char *sso_keys_describe(apr_pool_t *pool, const sso_keys_t *keys)
+{
+    static const char *const names[] = {
+        [SSO_KEY_RSA] = "RSA", [SSO_KEY_P256] = "P-256", [SSO_KEY_P384] = "P-384",
+        [SSO_KEY_P521] = "P-521", [SSO_KEY_SECRET] = "shared secret"
+    };
+    int i, count = sso_keys_count(keys);
+    const char *list = "";
+
+    for (i = 0; i < count && i < DESCRIBED_MAX; i++)
+        list = apr_psprintf(pool, "%s%s%s%s%.40s%s", list, i ? ", " : "",
+                            names[keys->keys[i]->kind], keys->keys[i]->kid ? " '" : "",
+                            keys->keys[i]->kid ? keys->keys[i]->kid : "",
+                            keys->keys[i]->kid ? "'" : "");
+    return apr_psprintf(pool, "%d key%s (%s%s)", count, count == 1 ? "" : "s", list,
+                        count > DESCRIBED_MAX ? ", ..." : "");
 }

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+# httpd -t -D EDXSSO_CHECK: what is well, what is not and how to mend it, at stand-ins that are made to fail.
+use strict;
+use warnings;
+use File::Temp ();
+use JSON::PP ();
+use IO::Socket::INET;
+use POSIX ();
+use EdxSSO::Httpd;
+use EdxSSO::Servers;
+use EdxSSO::SignIn;
+use EdxSSO::Site;
+use EdxSSO::Test;
+
+my $TOKEN = '/oauth2/access_token';
+my $dir = File::Temp->newdir;
+lms_reset();
+
+sub check {
+    my ($config, %option) = @_;
+    return EdxSSO::Httpd->config_test($config, defines => ['EDXSSO_CHECK'], %option);
+}
+sub edx { my (%option) = @_; return site_text(%option) }
+
+# One thing is made to fail: the line that says so, the exit status.
+sub finds {
+    my ($name, $line, $config, %option) = @_;
+    my ($exit, $output) = check($config);
+    like($output, $line, $name) or diag($output);
+    is($exit, $option{fine} ? 0 : 1, "$name: exit status");
+    unlike($output, qr/studio-secret/, "$name: no secret");
+    return $output;
+}
+
+# ---- all is well
+
+my $output = finds('a healthy LMS', qr/^ok +localhost: lms: client: the client is known, and its secret is right/m, edx(), fine => 1);
+like($output, qr{^ok +localhost: lms: redirect URI: http://localhost:\d+/edxsso/callback/lms has to be registered there}m, 'the redirect URI');
+like($output, qr{^ok +localhost: lms: host: \Q$ENV{LMS_ROOT}\E answers, clocks are \d s apart$}m, 'host and clock');
+like($output, qr{^ok +localhost: lms: keys: configured: \d+ keys? \(RSA}m, 'keys');
+like($output, qr{^ok +main server: store: shared memory}m, 'the store');
+like($output, qr{^0 things to put right$}m, 'the sum');
+like($output, qr{^Syntax OK$}m, 'and what httpd -t says');
+is(lms_last()->{form}{grant_type}[0], 'authorization_code', 'a made-up code was sent');
+
+my $entra = "EdxSSOProvider campus entra>\nEdxSSOTenant contoso.onmicrosoft.com\nEdxSSOAuthority $ENV{ENTRA_ROOT}\n"
+    . "EdxSSOClientID fa295920-228f-5d6b-82fd-aebf62c79b77\nEdxSSOGraph profile\nEdxSSOGraphRoot $ENV{GRAPH_ROOT}\n";
+$output = finds('a healthy Entra', qr/^ok +localhost: campus: client: the client is known, and its secret is right$/m,
+    "<${entra}EdxSSOClientSecret s3cr~et.of_edx-1\n</EdxSSOProvider>\n", fine => 1);
+like($output, qr{^ok +localhost: campus: metadata: \S+, issuer \S+/v2.0$}m, 'its metadata');
+like($output, qr{^ok +localhost: campus: keys: \S+: \d+ keys? \(RSA}m, 'its keys');
+$output = finds('a wrong secret at Entra', qr/^WRONG +localhost: campus: client: the client or its secret is refused \(error=invalid_client: AADSTS7000215/m,
+    "<${entra}EdxSSOClientSecret wrong-secret\n</EdxSSOProvider>\n");
+unlike($output, qr/wrong-secret/, 'which is not shown');
+
+# ---- what is not
+
+my $wrong = edx();
+$wrong =~ s/^EdxSSOClientSecret .*$/EdxSSOClientSecret not-the-secret/m;
+$output = finds('a wrong secret', qr/^WRONG .*: client: the client or its secret is refused \(error=invalid_client.*; compare EdxSSOClientID/m, $wrong);
+unlike($output, qr/not-the-secret/, 'it is not shown');
+like($output, qr/^1 thing to put right$/m, 'one thing');
+unlike($output, qr/^Syntax OK$/m, 'httpd does not say that all is well');
+
+my $closed = EdxSSO::Httpd::free_port();
+$output = finds('nobody there', qr/^WRONG .*: host: SSO0306: .*; does it run, on that port\?/m, edx(root => "http://127.0.0.1:$closed"));
+unlike($output, qr/: client:/, 'what needs it is not tried');
+
+{
+    lms(answer => { endpoint => $TOKEN, status => 400, headers => { 'Content-Type' => 'application/json' }, count => 0,
+        body => '{"error":"invalid_client","error_description":"\u001b[2J\u0007 no"}' });
+    $output = finds('a provider that plays with the terminal', qr/error=invalid_client: \\x1b\[2J\\a no/, edx());
+    lms_reset();
+    lms(answer => { endpoint => $TOKEN, status => 400, headers => { 'Content-Type' => 'application/json' }, count => 0,
+        body => '{"error":"invalid_client","error_description":"studio-secret is wrong"}' });
+    finds('a provider that repeats the secret', qr/: client: \(what it says repeats the secret, and is left out\)/, edx());
+    lms_reset();
+    lms(answer => { endpoint => $TOKEN, status => 404, headers => { 'Content-Type' => 'text/html' }, body => 'gone', count => 0 });
+    finds('no token endpoint there', qr/^WRONG .*: client: \S+ answers 404 and no OAuth error/m, edx());
+    lms_reset();
+    lms(answer => { endpoint => $TOKEN, status => 429, headers => { 'Content-Type' => 'text/html' }, body => 'later', count => 0 });
+    finds('too many requests', qr/^note .*: client: cannot be told: \S+ answers 429/m, edx(), fine => 1);
+    lms_reset();
+    lms(config => { legacy_discovery => JSON::PP::true() });
+    lms(answer => { endpoint => '/oauth2/jwks.json', status => 200, headers => { 'Content-Type' => 'application/json' },
+        body => '{"keys":[]}', count => 0 });
+    finds('no usable keys', qr/^WRONG .*: keys: SSO0375: /m, edx(provider => "EdxSSODiscovery on\n"));
+    lms(answer => { endpoint => '/oauth2/.well-known/openid-configuration', status => 200, count => 0,
+        headers => { 'Content-Type' => 'application/json' }, body => '{"issuer":"https://other.example.org"}' });
+    finds('another issuer', qr/^WRONG .*: metadata: SSO0371: .*; EdxSSOIssuer must be that text/m, edx(provider => "EdxSSODiscovery on\n"));
+    lms_reset();
+}
+
+# ---- clocks: a token endpoint of ten minutes ahead
+
+{
+    my $listen = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die "$!\n";
+    my $root = 'http://127.0.0.1:' . $listen->sockport;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        my $date = POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 600));
+        my $body = '{"error":"invalid_grant"}';
+        while (my $call = $listen->accept) {
+            my $length = 0;
+            while (defined(my $line = <$call>)) { $length = $1 if $line =~ /^Content-Length: (\d+)/i; last if $line =~ /^\r?\n/ }
+            read $call, my $form, $length if $length;
+            print {$call} "HTTP/1.1 400 Bad Request\r\nDate: $date\r\nConnection: close\r\nContent-Type: application/json\r\n",
+                'Content-Length: ', length $body, "\r\n\r\n$body";
+            close $call;
+        }
+        POSIX::_exit(0);
+    }
+    finds('its clock', qr/^WRONG .*: host: .* clocks are (?:599|600) s apart: its clock is ahead of this machine's.*timedatectl/m,
+        edx(provider => "EdxSSOEndpoint token $root/token\n"));
+    kill TERM => $pid;
+    waitpid $pid, 0;
+}
+
+# ---- certificates
+
+my @cert = map { "$dir/$_" } qw(cert.pem key.pem);
+system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 "
+    . "-addext subjectAltName=IP:127.0.0.1 -out $cert[0] -keyout $cert[1] 2>/dev/null") == 0
+    or die "openssl req failed\n";
+my $servers = EdxSSO::Servers->new;
+my $tls = $servers->start('/usr/bin/python3', 't/lib/outgoing.py', 'tls', @cert, $ENV{LMS_FILES});
+my $jwks = "EdxSSOJWKS $tls/lms-jwks.json\n";
+finds('an unknown authority', qr/^WRONG .*: host: SSO0320: .*; EdxSSOHTTPCAFile/m, edx(provider => $jwks));
+finds('a certificate that ends soon', qr/^note .*: host: \S+ answers, certificate good for 1 day, .*renewed soon/m,
+    edx(provider => $jwks, server => "EdxSSOHTTPCAFile $cert[0]\n"), fine => 1);
+
+# ---- the store
+
+finds('a Redis that is not there', qr/^WRONG +main server: store: SSO02\d\d: /m, edx(server => "EdxSSOStore redis://127.0.0.1:$closed\n"));
+
+# ---- httpd -t alone asks nobody
+
+{
+    lms_reset();
+    my ($exit, $text) = EdxSSO::Httpd->config_test(edx());
+    is($exit, 0, 'httpd -t');
+    is(lms_calls($TOKEN), 0, 'calls nobody');
+    unlike($text, qr/things? to put right/, 'and says nothing of it');
+}
+
+done_testing();

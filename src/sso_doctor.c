@@ -358,6 +358,36 @@ static void check_client(exam_t *x)
         judge_probe(x, url, &reply);
 }
 
+/* Opaque bearer tokens are asked about here; who takes none of them has no use for it. */
+static void check_introspection(exam_t *x)
+{
+    const char *url = reachable(x, SSO_ENDPOINT_INTROSPECTION), *token;
+    sso_form_t *form = sso_form_make(x->ctx->pool);
+    sso_call_t call = { .what = "introspection", .url = url, .once = 1,
+                        .policy = &x->provider->http };
+    sso_reply_t reply;
+
+    if (!url || sso_random_text(x->ctx, PROBE_BYTES, &token) != SSO_OK)
+        return;
+    call.plain_ok = sso_provider_plain_ok(x->provider, url);
+    sso_form_add(form, "token", token);
+    if (sso_client_auth_prove(x->ctx, x->provider, 0, form, &call) == SSO_OK) {
+        call.body = sso_form_text(form);
+        call.body_length = strlen(call.body);
+        if (x->ctx->ports->call(x->ctx, &call, &reply) == SSO_OK) {
+            if (reply.status == 200)
+                tell(x, SSO_HEALTH_OK, "this client may ask about opaque bearer tokens", NULL);
+            else
+                tell(x, SSO_HEALTH_NOTE, apr_psprintf(x->ctx->pool, "%s answers %d: opaque bearer "
+                                                      "tokens cannot be checked", url,
+                                                      reply.status),
+                     "matters only where EdxSSOCredentials has bearer");
+            return;
+        }
+    }
+    tell_failure(x);
+}
+
 /* ---- the rest */
 
 static void check_redirect(exam_t *x)
@@ -388,6 +418,7 @@ static const struct {
     { "metadata", check_metadata },
     { "keys", check_keys },
     { "client", check_client },
+    { "introspection", check_introspection },
     { "Graph", check_graph },
 };
 

@@ -18,7 +18,7 @@ const double sso_metrics_bounds[SSO_METRICS_BUCKETS] = {
 const char *const sso_metrics_documents[SSO_METRICS_DOCUMENTS] = { "metadata", "keys" };
 
 const char *const sso_metrics_endpoints[SSO_METRICS_ENDPOINTS] = {
-    "other", "metadata", "keys", "token", "refresh", "userinfo", "emails", "par", "graph",
+    "other", "metadata", "keys", "token", "userinfo", "emails", "par", "graph",
     "introspection", "revocation", "idmapping"
 };
 
@@ -30,15 +30,14 @@ static const struct {
     { "metadata", 1 },
     { "keys", 2 },
     { "token endpoint", 3 },
-    { "refresh", 4 },
-    { "userinfo", 5 },
-    { "profile", 5 },
-    { "e-mail addresses", 6 },
-    { "PAR endpoint", 7 },
-    { "Microsoft Graph", 8 },
-    { "introspection", 9 },
-    { "revocation", 10 },
-    { "ID mapping", 11 },
+    { "userinfo", 4 },
+    { "profile", 4 },
+    { "e-mail addresses", 5 },
+    { "PAR endpoint", 6 },
+    { "Microsoft Graph", 7 },
+    { "introspection", 8 },
+    { "revocation", 9 },
+    { "ID mapping", 10 },
 };
 
 /* What a sign-in came to, by the status that its fault has. */

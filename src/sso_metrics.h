@@ -52,7 +52,7 @@ typedef enum {
 /** Documents by their place in sso_metrics_documents[]. */
 typedef enum { SSO_METRICS_METADATA, SSO_METRICS_KEYS, SSO_METRICS_DOCUMENTS } sso_metrics_doc_e;
 
-#define SSO_METRICS_ENDPOINTS 12
+#define SSO_METRICS_ENDPOINTS 11
 
 typedef _Atomic apr_uint64_t sso_counter_t;
 

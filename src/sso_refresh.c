@@ -6,6 +6,7 @@
 
 #include "sso_identity.h"
 #include "sso_json.h"
+#include "sso_metrics.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
@@ -296,6 +297,10 @@ static sso_rc_e renew(refresh_t *work, sso_refresh_e want)
 
     sso_request_params(ctx, work->request, work->provider->config->token_param, extra);
     rc = sso_token_refresh(ctx, work->provider, work->kept->refresh, sso_form_text(extra), &tokens);
+    sso_metrics_event(ctx, work->provider->http.meter,
+                      rc == SSO_OK       ? SSO_EVENT_REFRESH_OK
+                      : rc == SSO_DENIED ? SSO_EVENT_REFRESH_REFUSED
+                                         : SSO_EVENT_REFRESH_FAILED);
     if (rc == SSO_DENIED && ctx->err.number == SSO_TOKEN_OVER)
         return refused(work);
     if (rc != SSO_OK)

@@ -53,7 +53,8 @@ static authz_status judge_line(request_rec *r, const char *args, const void *par
     const char *scope;
 
     (void)args;
-    if (!state || !state->answer || !state->answer->session)
+    /* httpd asks whether anybody may before it asks who it is (mod_request_access()) */
+    if (!r->user || !state || !state->answer || !state->answer->session)
         return AUTHZ_DENIED_NO_USER;
     if (sso_rule_judge(r->pool, rule, mod_server(r->server)->site, state->answer->session))
         return AUTHZ_GRANTED;

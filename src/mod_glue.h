@@ -31,6 +31,7 @@ typedef struct mod_server_t {
 /** What a request carries from hook to hook. */
 typedef struct mod_request_t {
     const char *cookies; /* as they came, ours among them */
+    char *user;          /* known ahead of authentication: see mod_request_access() */
     sso_answer_t *answer; /* once it has been asked whether it is signed in */
     int own;             /* one of the module's own URLs */
     const char *path;    /* then: which; other modules may change r->uri */

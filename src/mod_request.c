@@ -266,7 +266,12 @@ int mod_request_access(request_rec *r)
     if (!place || place->unauthenticated != SSO_UNAUTH_PASS)
         return DECLINED;
     rv = authenticate(r);
-    return rv == OK ? DECLINED : rv;
+    if (rv != OK)
+        return rv;
+    /* mod_authz_core asks next whether anybody may: with a user it would take a no for the last */
+    mod_request_state(r)->user = r->user;
+    r->user = NULL;
+    return DECLINED;
 }
 
 int mod_request_authenticate(request_rec *r)
@@ -275,8 +280,10 @@ int mod_request_authenticate(request_rec *r)
 
     if (!is_place(r))
         return DECLINED;
-    if (state && state->answer && state->answer->what == SSO_ANSWER_PASS)
-        return OK; /* mod_request_access() has been here */
+    if (state && state->answer && state->answer->what == SSO_ANSWER_PASS) {
+        r->user = state->user; /* mod_request_access() has been here */
+        return OK;
+    }
     return authenticate(r);
 }
 
@@ -309,10 +316,13 @@ static void export_again(request_rec *r)
 
 int mod_request_fixup(request_rec *r)
 {
-    if (r->prev && is_place(r))
-        export_again(r);
+    const mod_request_t *own = ap_get_module_config(r->request_config, &auth_edxsso_module);
     const request_rec *before;
 
+    if (r->prev && is_place(r))
+        export_again(r);
+    if (!r->user && own && own->user && is_place(r)) /* anybody may, and it is somebody */
+        r->user = own->user;
     if (r->user && !*r->user && is_place(r))
         r->user = NULL;
     /* an internal redirect renames variables: what it leads to is a place's answer all the same */

@@ -132,7 +132,7 @@ static sso_rc_e judge(sso_ctx_t *ctx, const sso_request_t *request, const shown_
     }
     /* a key that is not known yet may be there in a moment */
     else if ((rc == SSO_BAD_INPUT || rc == SSO_DENIED) && ctx->err.number != 160)
-        sso_verified_refuse(ctx, request->site, key);
+        sso_verified_refuse(ctx, request->site, key, known);
     return rc;
 }
 

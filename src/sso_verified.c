@@ -91,7 +91,8 @@ static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_s
     return ctx->err.rc;
 }
 
-void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
+void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                         int known)
 {
     sso_ctx_t own = *ctx; /* what goes wrong here is not what is being told */
     sso_store_item_t item = { .class = SSO_STORE_PLAIN,
@@ -114,6 +115,8 @@ void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store
     item.value = box.data;
     item.length = box.length;
     sso_store_put(&own, ctx->ports->store, &slot, &item);
+    if (known)
+        sso_store_remove(&own, ctx->ports->store, key);
 }
 
 /* ---- good ones */

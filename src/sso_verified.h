@@ -43,7 +43,11 @@ sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_sto
 void sso_verified_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
                        const sso_store_key_t *key, sso_session_t *session);
 
-/** Remember the refusal that is noted in ctx->err. */
-void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key);
+/**
+ * Remember the refusal that is noted in ctx->err.
+ * @param known  it was a token until now: that is forgotten
+ */
+void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+                         int known);
 
 #endif

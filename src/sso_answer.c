@@ -20,6 +20,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define CHOICE_LIFE apr_time_from_sec(180 * 24 * 3600)
+
 /* ---- the request ---- */
 
 int sso_request_secure(const sso_request_t *request)
@@ -49,6 +51,16 @@ int sso_request_navigates(const sso_request_t *request)
     if (mode)
         return !strcmp(mode, "navigate");
     return accept && (strstr(accept, "text/html") || strstr(accept, "application/xhtml+xml"));
+}
+
+int sso_request_is_form(const sso_request_t *request)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *type = apr_table_get(request->headers, "Content-Type");
+    apr_size_t length = sizeof(form) - 1;
+
+    return type && !strncasecmp(type, form, length)
+           && (!type[length] || strchr("; \t", type[length]));
 }
 
 /* On the module's own pages only who asks for JSON gets it */
@@ -135,14 +147,15 @@ void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_
     static const char *const same_site[] = { "Lax", "Strict", "None" };
     const sso_config_t *config = request->site->config;
     int session = which == SSO_COOKIE_SESSION, secure = sso_request_secure(request);
+    int posted = which == SSO_COOKIE_LOGIN && secure && crosses_sites(request->site);
     sso_cookie_t cookie = {
         .name = sso_site_cookie(request->site, secure, which),
         .value = value,
         .path = session ? config->cookie_path : "/",
         .domain = session ? config->cookie_domain : NULL,
-        .same_site = session ? same_site[config->cookie_same_site]
-                             : crosses_sites(request->site) && secure ? "None" : "Lax",
-        .max_age = !*value ? 0 : session ? -1 : config->login_timeout,
+        .same_site = session ? same_site[config->cookie_same_site] : posted ? "None" : "Lax",
+        .max_age = !*value ? 0 : session ? -1 : which == SSO_COOKIE_LOGIN ? config->login_timeout
+                                                                         : CHOICE_LIFE,
         .secure = secure
     };
 
@@ -208,7 +221,7 @@ typedef struct endpoint_t {
 } endpoint_t;
 
 static const endpoint_t endpoints[] = {
-    { "login", "GET HEAD", 0, 0, sso_login_serve },
+    { "login", "GET HEAD POST", 0, 0, sso_login_serve },
     { "callback", "GET POST", 0, 1, sso_callback_serve },
     { "logout", "GET POST", 0, 0, sso_logout_serve },
     { "frontchannel-logout", "GET HEAD", 0, 1, sso_frontchannel_serve },

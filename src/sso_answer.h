@@ -100,6 +100,9 @@ void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_
 /** Whether the origin is https. */
 int sso_request_secure(const sso_request_t *request);
 
+/** Whether the body is a form, not of parts (application/x-www-form-urlencoded). */
+int sso_request_is_form(const sso_request_t *request);
+
 /** Whether a browser is opening a page, as opposed to a script fetching something. */
 int sso_request_navigates(const sso_request_t *request);
 

@@ -12,9 +12,6 @@
 
 #include <apr_strings.h>
 #include <string.h>
-#include <strings.h>
-
-#define FORM_TYPE "application/x-www-form-urlencoded"
 
 /*
  * Errors by which the provider says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core
@@ -53,8 +50,6 @@ static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, cons
 static sso_rc_e response_text(sso_ctx_t *ctx, const sso_request_t *request,
                               const sso_provider_t *provider, const char **text)
 {
-    const char *type = apr_table_get(request->headers, "Content-Type");
-
     if (!strcmp(request->method, "GET")) {
         *text = request->query;
         return SSO_OK;
@@ -62,7 +57,7 @@ static sso_rc_e response_text(sso_ctx_t *ctx, const sso_request_t *request,
     if (provider->config->response_mode != SSO_RESPONSE_FORM_POST)
         return sso_fail(ctx, SSO_BAD_INPUT, 556, "a %s although the answer was asked for in the "
                         "query", request->method);
-    if (!type || strncasecmp(type, FORM_TYPE, strlen(FORM_TYPE)))
+    if (!sso_request_is_form(request))
         return sso_fail(ctx, SSO_BAD_INPUT, 565, "a POST that is no form");
     return request->read_body(ctx, request->baton, SSO_BODY_MAX, text);
 }
@@ -217,6 +212,7 @@ static sso_rc_e finish(sso_ctx_t *ctx, const sso_request_t *request, const sso_s
     sso_answer_redirect(ctx, request, login->next, answer);
     sso_answer_cookie(ctx, request, SSO_COOKIE_SESSION, id, answer);
     sso_login_count(ctx, request, answer);
+    sso_choice_keep(ctx, request, session->provider, answer);
     sso_log(ctx, SSO_LOG_INFO, 564, "callback: %s: '%.128s' is signed in", session->provider,
             session->remote_user);
     return SSO_OK;

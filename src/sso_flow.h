@@ -21,6 +21,15 @@ typedef struct sso_login_t {
 sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                          sso_answer_t *answer);
 
+/** The sign-in page: a button for each of several providers (of const sso_provider_t *). */
+sso_rc_e sso_choice_page(sso_ctx_t *ctx, const sso_request_t *request,
+                         const apr_array_header_t *providers, const char *next,
+                         const sso_wanted_t *wanted, sso_answer_t *answer);
+
+/** Remember, where there is a choice, by which provider this browser signed in. */
+void sso_choice_keep(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
+                     sso_answer_t *answer);
+
 /**
  * callback/NAME: finish a sign-in. @a rest is NAME, or the whole path where EdxSSOCallbackPath is
  * set.

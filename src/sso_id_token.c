@@ -4,6 +4,7 @@
  */
 #include "sso_id_token.h"
 
+#include "sso_aggregate.h"
 #include "sso_json.h"
 #include "sso_jwe.h"
 
@@ -19,16 +20,16 @@
 static const char *const other_types[] = { "at+jwt", "application/at+jwt", "logout+jwt",
                                            "secevent+jwt", "token-introspection+jwt" };
 
-static sso_rc_e check_type(sso_ctx_t *ctx, const sso_jwt_t *jwt)
+sso_rc_e sso_id_token_type(sso_ctx_t *ctx, const char *what, const sso_jwt_t *jwt)
 {
     unsigned i;
 
     for (i = 0; jwt->typ && i < SSO_COUNT(other_types); i++)
         if (!strcasecmp(jwt->typ, other_types[i]))
-            return sso_fail(ctx, SSO_DENIED, 470, WHAT ": it is a token of another kind, '%s'",
+            return sso_fail(ctx, SSO_DENIED, 470, "%s: it is a token of another kind, '%s'", what,
                             other_types[i]);
     if (json_object_get(jwt->claims, "events"))
-        return sso_fail(ctx, SSO_DENIED, 471, WHAT ": it has events: it is a logout token");
+        return sso_fail(ctx, SSO_DENIED, 471, "%s: it has events: it is a logout token", what);
     return SSO_OK;
 }
 
@@ -126,7 +127,7 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
     if (wanted->again)
         return sso_jws_peek(ctx, WHAT, token, jwt);
     SSO_TRY(sso_token_verify(ctx, provider, WHAT, token, tokens->direct, &read));
-    SSO_TRY(check_type(ctx, read));
+    SSO_TRY(sso_id_token_type(ctx, WHAT, read));
     SSO_TRY(sso_token_judge(ctx, &rules, read->claims));
     if (provider->kind->judge_issuer)
         SSO_TRY(provider->kind->judge_issuer(ctx, provider, read));
@@ -222,6 +223,7 @@ sso_rc_e sso_userinfo_add(sso_ctx_t *ctx, const sso_provider_t *provider,
     if (!other || !sub || strcmp(other, sub))
         return sso_fail(ctx, SSO_DENIED, 481, "userinfo: its sub is not the id_token's: it speaks "
                         "of somebody else");
+    sso_aggregate(ctx, provider, sub, said);
     sso_claims_add(claims, said);
     return SSO_OK;
 }

@@ -25,6 +25,9 @@ sso_rc_e sso_id_token_check(sso_ctx_t *ctx, const sso_provider_t *provider,
                             const sso_wanted_t *wanted, const sso_tokens_t *tokens,
                             sso_jwt_t **jwt);
 
+/** Whether a token is of a kind that is no statement about a user: SSO_DENIED. */
+sso_rc_e sso_id_token_type(sso_ctx_t *ctx, const char *what, const sso_jwt_t *jwt);
+
 /**
  * Ask the userinfo endpoint, and add what it says to the claims of the id_token. A claim that the
  * id_token has is never replaced. Does nothing where EdxSSOUserInfo is off or there is no endpoint.

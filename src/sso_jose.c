@@ -226,6 +226,17 @@ sso_rc_e sso_jws_verify(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const ch
     return SSO_OK;
 }
 
+int sso_jws_any_key(const sso_ctx_t *ctx, const sso_keys_t *keys, const char *text)
+{
+    sso_ctx_t here = *ctx; /* what is wrong with it has been said */
+    token_t token;
+
+    sso_forgive(&here);
+    return read_form(&here, "", text, &token) == SSO_OK && sso_alg_find(token.jwt->alg)
+           && *token.jwt->alg != 'H'
+           && (!token.jwt->kid || !keys->named);
+}
+
 sso_rc_e sso_jws_peek(sso_ctx_t *ctx, const char *what, const char *text, sso_jwt_t **jwt)
 {
     token_t token;

@@ -91,6 +91,12 @@ typedef struct sso_jwt_t {
 int sso_jwt_looks(const char *token);
 
 /**
+ * Whether no kid says which of these keys a token should be signed by: one that none of them fits
+ * may be signed by a newer one. (Not of HMAC: those keys come from configuration.)
+ */
+int sso_jws_any_key(const sso_ctx_t *ctx, const sso_keys_t *keys, const char *text);
+
+/**
  * Verify a compact JWS whose payload is a JSON object.
  *
  * @param what   for messages: "lms: access token"

@@ -151,5 +151,5 @@ static const char *logout(sso_ctx_t *ctx, const sso_provider_t *provider,
 
 const sso_kind_t sso_kind_edx = {
     "edx", "Open edX", presets, needs, SSO_KID_ORDERS, user_id_claims,
-    resolve, authorize, redeem, identify, logout, NULL, NULL, NULL, judge_bearer
+    resolve, authorize, redeem, identify, logout, NULL, NULL, NULL, judge_bearer, NULL
 };

@@ -19,8 +19,9 @@
 #define TEMPLATE    "{tenantid}"
 #define GUID_CHARS  36
 #define CONSUMERS   SSO_TENANT_CONSUMERS
-#define V1_ISSUER   "https://sts.windows.net/" TEMPLATE "/"
-#define GLOBAL_HOST "https://login.microsoftonline.com/"
+#define V1_HOST     "https://sts.windows.net/"
+#define V1_VERSION  "1.0"
+#define V2_VERSION  "2.0"
 
 static const sso_preset_t presets[] = {
     { SSO_OPTION_authority, "https://login.microsoftonline.com" },
@@ -41,17 +42,47 @@ static const sso_need_t needs[] = {
 
 static const char *const user_id_claims[] = { "oid", "sub", NULL };
 
-static int is_guid(const char *text)
+/* Whether a GUID of that length begins here. */
+static int is_guid_part(const char *text, apr_size_t length)
 {
-    int i;
+    apr_size_t i;
 
-    for (i = 0; i < GUID_CHARS; i++) {
+    for (i = 0; length == GUID_CHARS && i < length; i++) {
         int dash = i == 8 || i == 13 || i == 18 || i == 23;
 
         if (dash ? text[i] != '-' : !apr_isxdigit(text[i]))
             return 0;
     }
-    return !text[GUID_CHARS];
+    return length == GUID_CHARS;
+}
+
+static int is_guid(const char *text)
+{
+    return is_guid_part(text, strlen(text));
+}
+
+/* The segment of a URL's path that is a GUID or the template, or NULL: the tenant of an issuer. */
+static const char *tenant_in(const char *issuer, apr_size_t *length)
+{
+    const char *segment = strstr(issuer, "://");
+
+    segment = segment ? strchr(segment + 3, '/') : NULL;
+    while (segment) {
+        *length = strcspn(++segment, "/");
+        if (is_guid_part(segment, *length)
+            || (*length == strlen(TEMPLATE) && !strncasecmp(segment, TEMPLATE, *length)))
+            return segment;
+        segment = segment[*length] ? segment + *length : NULL;
+    }
+    return NULL;
+}
+
+static int is_template(const char *issuer)
+{
+    apr_size_t length;
+    const char *tenant = tenant_in(issuer, &length);
+
+    return tenant && *tenant == '{';
 }
 
 /* Anyone's tenant, or any of several: then it must be said which ones are meant. */
@@ -161,27 +192,22 @@ static const char *fill(apr_pool_t *pool, const char *text, const char *tid)
  */
 static int knows_issuer(const sso_provider_t *provider, const char *issuer)
 {
-    const char *path = strstr(issuer, "://"), *end;
     apr_size_t length;
 
-    if (provider->issuers) /* EdxSSOIssuer was given: it alone counts */
-        return 0;
-    path = path ? strchr(path + 3, '/') : NULL;
-    if (!path)
-        return 0;
-    path++;
-    end = path + strcspn(path, "/");
-    length = (apr_size_t)(end - path);
-    return (length == strlen(TEMPLATE) && !strncasecmp(path, TEMPLATE, length))
-           || length == GUID_CHARS;
+    return !provider->issuers /* EdxSSOIssuer was given: it alone counts */
+           && tenant_in(issuer, &length);
 }
 
-static int allowed(const sso_config_t *config, const char *tid)
+static int allowed(const sso_config_t *config, const char *from, const char *tid)
 {
     int i;
 
-    if (!config->tenant_allow)
-        return 1; /* one tenant: its issuer has been compared */
+    if (!config->tenant_allow) { /* one tenant: its issuer has been compared, if it has one */
+        if (is_guid(config->tenant))
+            return !strcasecmp(config->tenant, tid);
+        return !is_template(from)
+               || (!strcasecmp(config->tenant, "consumers") && !strcasecmp(tid, CONSUMERS));
+    }
     for (i = 0; i < config->tenant_allow->nelts; i++) {
         const char *word = APR_ARRAY_IDX(config->tenant_allow, i, const char *);
 
@@ -192,74 +218,138 @@ static int allowed(const sso_config_t *config, const char *tid)
     return 0;
 }
 
-/* The tenant whose token this is, in lower case. Two spellings of the claim are an attack. */
-static sso_rc_e read_tenant(sso_ctx_t *ctx, const json_t *claims, char **tid)
+/*
+ * The tenant whose token this is, in lower case. Two spellings of the claim are an attack. A token
+ * of Azure AD B2C, which has `tfp` (its policy), has no tid: its issuer is one tenant's alone.
+ */
+static sso_rc_e read_tenant(sso_ctx_t *ctx, const char *from, json_t *claims, char **tid)
 {
     const char *text = sso_json_text(claims, "tid"), *name;
+    apr_size_t length = 0;
     json_t *value;
+    char *c;
 
-    json_object_foreach((json_t *)(apr_uintptr_t)claims, name, value) {
+    json_object_foreach(claims, name, value) {
         if (!strcasecmp(name, "tid") && strcmp(name, "tid"))
             return sso_fail(ctx, SSO_DENIED, 483, "it has the claim '%.10s' beside tid",
                             name);
     }
+    if (!json_object_get(claims, "tid") && sso_json_text(claims, "tfp") && !is_template(from)) {
+        text = tenant_in(from, &length);
+        text = text ? apr_pstrmemdup(ctx->pool, text, length) : NULL;
+        if (text)
+            json_object_set_new(claims, "tid", json_string(text));
+    }
     if (!text || !is_guid(text))
         return sso_fail(ctx, SSO_DENIED, 484, "its tid is missing or no GUID");
     *tid = apr_pstrdup(ctx->pool, text);
-    for (text = *tid; *text; text++)
-        (*tid)[text - *tid] = (char)apr_tolower(*text);
+    for (c = *tid; *c; c++)
+        *c = (char)apr_tolower(*c);
     return SSO_OK;
 }
 
-/* What `iss` has to be: the metadata's issuer for this tenant, or its v1 twin. */
-static int right_issuer(sso_ctx_t *ctx, const char *from, const char *tid, const json_t *claims)
+/*
+ * The same tenant's issuer in tokens of the other version: v1 has a host of its own, in whatever
+ * cloud the authority is; what such a token is worth depends on the authority's keys alone. NULL:
+ * it has none.
+ */
+static const char *twin_of(sso_ctx_t *ctx, const sso_provider_t *provider, const char *from)
 {
-    const char *issuer = sso_json_text(claims, "iss"), *version = sso_json_text(claims, "ver");
+    apr_size_t length;
+    const char *tenant = tenant_in(from, &length), *twin;
 
-    if (!strcmp(issuer, fill(ctx->pool, from, tid)))
-        return 1;
-    return version && !strcmp(version, "1.0") && !strncmp(from, GLOBAL_HOST, strlen(GLOBAL_HOST))
-           && !strcmp(issuer, fill(ctx->pool, V1_ISSUER, tid))
-           && strstr(fill(ctx->pool, from, tid), tid);
+    if (!tenant)
+        return NULL;
+    twin = apr_pstrmemdup(ctx->pool, tenant, length);
+    twin = strncmp(from, V1_HOST, strlen(V1_HOST))
+               ? apr_pstrcat(ctx->pool, V1_HOST, twin, "/", NULL)
+               : apr_pstrcat(ctx->pool, provider->config->authority, "/", twin, "/v2.0", NULL);
+    return provider->issuers && !sso_list_has(provider->issuers, twin) ? NULL : twin;
 }
 
-/* A key may be one tenant's alone: its issuer must come to the token's (or to its v2 twin). */
-static int right_key(sso_ctx_t *ctx, const char *from, const char *tid, const sso_jwt_t *jwt)
+/* What `iss` has to be: the metadata's issuer for this tenant, or its twin of the other version;
+ * and the tenant that it names has to be the one that tid names. */
+static int right_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char *from,
+                        const char *tid, const json_t *claims)
 {
-    const char *mine;
+    const char *issuer = sso_json_text(claims, "iss"), *version = sso_json_text(claims, "ver");
+    const char *twin = twin_of(ctx, provider, from), *tenant;
+    int is_v1 = !strncmp(issuer, V1_HOST, strlen(V1_HOST));
+    apr_size_t length;
+
+    if (strcmp(issuer, fill(ctx->pool, from, tid))
+        && !(twin && !strcmp(issuer, fill(ctx->pool, twin, tid)) && version
+             && !strcmp(version, is_v1 ? V1_VERSION : V2_VERSION)))
+        return 0;
+    tenant = tenant_in(issuer, &length);
+    return !tenant || (length == strlen(tid) && !strncasecmp(tenant, tid, length));
+}
+
+/* A key may be one tenant's alone: its issuer must come to the token's, of either version. */
+static int right_key(sso_ctx_t *ctx, const sso_provider_t *provider, const char *from,
+                     const char *tid, const sso_jwt_t *jwt)
+{
+    const char *twin = twin_of(ctx, provider, from), *mine;
 
     if (!jwt->key_issuer)
         return 1;
     mine = fill(ctx->pool, jwt->key_issuer, tid);
     return !strcmp(mine, sso_json_text(jwt->claims, "iss"))
-           || !strcmp(mine, fill(ctx->pool, from, tid));
+           || !strcmp(mine, fill(ctx->pool, from, tid))
+           || (twin && !strcmp(mine, fill(ctx->pool, twin, tid)));
+}
+
+/* Whose metadata, or whose word, says who the issuer is: a text that may be a template. */
+static sso_rc_e find_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char **from)
+{
+    const sso_metadata_t *metadata;
+
+    if (provider->metadata_url) {
+        SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
+        *from = metadata->issuer;
+    }
+    else if (provider->issuers)
+        *from = APR_ARRAY_IDX(provider->issuers, 0, const char *);
+    else
+        return sso_fail(ctx, SSO_MISCONFIG, 485, "without discovery EdxSSOIssuer must say who the "
+                        "issuer is");
+    return SSO_OK;
 }
 
 static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_jwt_t *jwt)
 {
-    const sso_metadata_t *metadata;
-    const char *from;
+    const char *from = NULL;
     char *tid = NULL;
 
-    if (provider->metadata_url) {
-        SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
-        from = metadata->issuer;
-    }
-    else if (provider->issuers)
-        from = APR_ARRAY_IDX(provider->issuers, 0, const char *);
-    else
-        return sso_fail(ctx, SSO_MISCONFIG, 485, "without discovery EdxSSOIssuer must say who the "
-                        "issuer is");
-    SSO_TRY(read_tenant(ctx, jwt->claims, &tid));
-    if (!right_issuer(ctx, from, tid, jwt->claims))
+    SSO_TRY(find_issuer(ctx, provider, &from));
+    SSO_TRY(read_tenant(ctx, from, jwt->claims, &tid));
+    if (!right_issuer(ctx, provider, from, tid, jwt->claims))
         return sso_fail(ctx, SSO_DENIED, 486, "issuer '%.150s' is not '%.150s'",
                         sso_json_text(jwt->claims, "iss"), fill(ctx->pool, from, tid));
-    if (!right_key(ctx, from, tid, jwt))
+    if (!right_key(ctx, provider, from, tid, jwt))
         return sso_fail(ctx, SSO_DENIED, 487, "signed with a key that is '%.150s' 's, "
                         "not the token's issuer's", jwt->key_issuer);
-    if (!allowed(provider->config, tid))
-        return sso_fail(ctx, SSO_DENIED, 488, "tenant %s is not in EdxSSOTenantAllow", tid);
+    if (!allowed(provider->config, from, tid))
+        return sso_fail(ctx, SSO_DENIED, 488, "tenant %s is %s", tid,
+                        provider->config->tenant_allow ? "not in EdxSSOTenantAllow"
+                                                       : "not the one of EdxSSOTenant");
     return SSO_OK;
+}
+
+/* Whether somebody who starts a sign-in at an issuer means this provider. */
+static int has_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char *issuer)
+{
+    const char *from = NULL, *tenant, *tid, *twin;
+    apr_size_t length;
+
+    tenant = tenant_in(issuer, &length);
+    if (!tenant || find_issuer(ctx, provider, &from) != SSO_OK)
+        return 0;
+    tid = apr_pstrmemdup(ctx->pool, tenant, length);
+    twin = twin_of(ctx, provider, from);
+    return is_guid(tid) && allowed(provider->config, from, tid)
+           && (!strcmp(issuer, fill(ctx->pool, from, tid))
+               || (twin && !strcmp(issuer, fill(ctx->pool, twin, tid))));
 }
 
 /* A guest's tid is this tenant's: acct says it, or idp, which names the home of the account. */
@@ -302,5 +392,5 @@ static const char *user(sso_ctx_t *ctx, const json_t *claims)
 const sso_kind_t sso_kind_entra = {
     "entra", "Microsoft", presets, needs, SSO_KID_SELECTS, user_id_claims,
     resolve, sso_oidc_authorize, sso_oidc_redeem, identify, sso_oidc_logout,
-    user, judge_issuer, knows_issuer, judge_bearer
+    user, judge_issuer, knows_issuer, judge_bearer, has_issuer
 };

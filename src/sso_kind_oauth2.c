@@ -222,7 +222,8 @@ static const sso_need_t oauth2_needs[] = {
 
 const sso_kind_t sso_kind_oauth2 = {
     "oauth2", "OAuth 2.0", oauth2_presets, oauth2_needs, SSO_KID_SELECTS, user_id_claims,
-    resolve, authorize, sso_oidc_redeem, identify, sso_oidc_logout, sso_oidc_user, NULL, NULL, NULL
+    resolve, authorize, sso_oidc_redeem, identify, sso_oidc_logout, sso_oidc_user, NULL, NULL,
+    NULL, NULL
 };
 
 /* ---- GitHub: the key is the numeric id, because a login can be given up and taken by others */
@@ -320,7 +321,7 @@ static const sso_need_t github_needs[] = {
 const sso_kind_t sso_kind_github = {
     "github", "GitHub", github_presets, github_needs, SSO_KID_SELECTS, user_id_claims,
     github_resolve, github_authorize, sso_oidc_redeem, github_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };
 
 /* ---- Facebook: every call with a token has to prove that the app's secret is known */
@@ -389,5 +390,5 @@ static const sso_need_t facebook_needs[] = {
 const sso_kind_t sso_kind_facebook = {
     "facebook", "Facebook", facebook_presets, facebook_needs, SSO_KID_SELECTS, user_id_claims,
     facebook_resolve, facebook_authorize, sso_oidc_redeem, facebook_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };

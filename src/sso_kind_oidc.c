@@ -5,6 +5,7 @@
  */
 #include "sso_kind_oidc.h"
 
+#include "sso_aggregate.h"
 #include "sso_id_token.h"
 #include "sso_json.h"
 #include "sso_url.h"
@@ -101,6 +102,7 @@ sso_rc_e sso_oidc_identify(sso_ctx_t *ctx, const sso_provider_t *provider,
     sso_jwt_t *jwt;
 
     SSO_TRY(sso_id_token_check(ctx, provider, wanted, tokens, &jwt));
+    sso_aggregate(ctx, provider, sso_json_text(jwt->claims, "sub"), jwt->claims);
     SSO_TRY(sso_userinfo_add(ctx, provider, tokens, jwt->claims));
     *claims = jwt->claims;
     return SSO_OK;
@@ -157,7 +159,7 @@ static const sso_need_t oidc_needs[] = {
 const sso_kind_t sso_kind_oidc = {
     "oidc", "OpenID Connect", oidc_presets, oidc_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };
 
 static const sso_need_t keycloak_needs[] = {
@@ -170,7 +172,7 @@ static const sso_need_t keycloak_needs[] = {
 const sso_kind_t sso_kind_keycloak = {
     "keycloak", "Keycloak", oidc_presets, keycloak_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };
 
 /* Google's tokens name their issuer with or without the scheme; the user is the same. */
@@ -208,5 +210,5 @@ static sso_rc_e google_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, co
 const sso_kind_t sso_kind_google = {
     "google", "Google", google_presets, google_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    google_user, google_issuer, NULL, NULL
+    google_user, google_issuer, NULL, NULL, NULL
 };

@@ -35,7 +35,7 @@ static const sso_need_t linkedin_needs[] = {
 const sso_kind_t sso_kind_linkedin = {
     "linkedin", "LinkedIn", linkedin_presets, linkedin_needs, SSO_KID_SELECTS, user_id_claims,
     sso_oidc_resolve, sso_oidc_authorize, sso_oidc_redeem, sso_oidc_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };
 
 /* ---- Apple: posts its answer when anything but openid is asked for */
@@ -127,5 +127,5 @@ static const sso_need_t apple_needs[] = {
 const sso_kind_t sso_kind_apple = {
     "apple", "Apple", apple_presets, apple_needs, SSO_KID_SELECTS, user_id_claims,
     apple_resolve, sso_oidc_authorize, sso_oidc_redeem, apple_identify, sso_oidc_logout,
-    sso_oidc_user, NULL, NULL, NULL
+    sso_oidc_user, NULL, NULL, NULL, NULL
 };

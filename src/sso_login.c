@@ -9,7 +9,6 @@
 #include "sso_flow.h"
 #include "sso_metrics.h"
 
-#include "sso_page.h"
 #include "sso_par.h"
 
 #include <apr_strings.h>
@@ -171,14 +170,12 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     sso_rc_e rc;
 
     if (provider->config->response_mode == SSO_RESPONSE_FORM_POST && !sso_request_secure(request))
-        return sso_fail(ctx, SSO_MISCONFIG, 511, "%s: EdxSSOResponseMode form_post needs https: a "
-                        "browser does not send our cookie with the posted answer otherwise",
-                        provider->name);
+        return sso_fail(ctx, SSO_MISCONFIG, 511, "EdxSSOResponseMode form_post needs https: a "
+                        "browser does not send our cookie with the posted answer otherwise");
 
     rc = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_AUTHORIZATION, &endpoint);
     if (rc == SSO_ABSENT)
-        return sso_fail(ctx, SSO_MISCONFIG, 512, "%s: has no authorization endpoint",
-                        provider->name);
+        return sso_fail(ctx, SSO_UPSTREAM, 512, "the metadata name no authorization endpoint");
     SSO_TRY(rc);
     SSO_TRY(make_login(ctx, request, provider, next, &login, answer));
     login->challenged = wants.claims;
@@ -219,7 +216,7 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
 
     if (rc != SSO_OK)
         answer->retry = sso_login_link(ctx, request, provider->name, next);
-    return rc;
+    return sso_within(ctx, rc, provider->name);
 }
 
 sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
@@ -229,33 +226,6 @@ sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
     sso_wanted_t wanted = { .claims = claims };
 
     return start(ctx, request, provider, login->next, &wanted, answer);
-}
-
-/* Several providers: a button each. */
-static sso_rc_e choose(sso_ctx_t *ctx, const sso_request_t *request,
-                       const apr_array_header_t *providers, const char *next,
-                       const sso_wanted_t *wanted, sso_answer_t *answer)
-{
-    sso_page_t page = { .kind = SSO_PAGE_SIGN_IN, .status = 200, .title = SSO_T("Sign in"),
-                        .text = SSO_T("Choose how you want to sign in.") };
-    sso_form_t *hints = sso_form_make(ctx->pool);
-    int i;
-
-    sso_form_add(hints, "login_hint", wanted->login_hint);
-    sso_form_add(hints, "tpa_hint", wanted->tpa_hint);
-    sso_form_add(hints, "prompt", wanted->prompt);
-
-    for (i = 0; i < providers->nelts; i++) {
-        const sso_provider_t *provider = APR_ARRAY_IDX(providers, i, const sso_provider_t *);
-
-        const char *link = sso_login_link(ctx, request, provider->name, next);
-
-        if (*sso_form_text(hints))
-            link = sso_url_with_query(ctx->pool, link, sso_form_text(hints));
-        sso_page_action(&page, ctx->pool, provider->display_name, link, 0);
-    }
-    sso_page_answer(ctx, request, &page, answer);
-    return SSO_OK;
 }
 
 static int is_among(const apr_array_header_t *list, const sso_provider_t *provider)
@@ -323,9 +293,11 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
                         "provider of this virtual host", request->path,
                         apr_array_pstrcat(ctx->pool, request->place->use, ' '));
     }
-    if (list->nelts == 1)
-        return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
-                     answer);
+    if (list->nelts == 1) {
+        const sso_provider_t *only = APR_ARRAY_IDX(list, 0, const sso_provider_t *);
+
+        return sso_within(ctx, start(ctx, request, only, next, &wanted, answer), "login");
+    }
     sso_answer_redirect(ctx, request,
                         sso_login_link(ctx, request,
                                        request->place->use
@@ -345,21 +317,54 @@ static sso_rc_e parameter(sso_ctx_t *ctx, const apr_table_t *fields, const char 
                     : SSO_OK;
 }
 
+/* Whether a provider has this issuer, by configuration or, @a asking, by what it says itself. */
+static int has_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char *issuer,
+                      int asking)
+{
+    int found;
+
+    if (!asking)
+        return sso_list_has(provider->issuers, issuer);
+    found = provider->kind->has_issuer && provider->kind->has_issuer(ctx, provider, issuer);
+    sso_forgive(ctx); /* one that cannot be asked is not the one, for now */
+    return found;
+}
+
 /* Third-party initiated login (OpenID Connect Core 4): the issuer chooses the provider. */
 static sso_rc_e by_issuer(sso_ctx_t *ctx, const sso_site_t *site, const char *issuer,
                           apr_array_header_t **names)
 {
     int i;
 
-    for (i = 0; i < site->providers->nelts; i++) {
-        const sso_provider_t *provider = APR_ARRAY_IDX(site->providers, i, sso_provider_t *);
+    for (i = 0; i < 2 * site->providers->nelts; i++) {
+        const sso_provider_t *provider =
+            APR_ARRAY_IDX(site->providers, i % site->providers->nelts, sso_provider_t *);
 
-        if (sso_list_has(provider->issuers, issuer)) {
+        if (has_issuer(ctx, provider, issuer, i >= site->providers->nelts)) {
             *names = sso_words(ctx->pool, provider->name);
             return SSO_OK;
         }
     }
     return sso_fail(ctx, SSO_BAD_INPUT, 502, "no provider has the issuer '%.200s'", issuer);
+}
+
+/* The query. Who starts a sign-in from elsewhere may post it as a form (Dynamic Registration 2,
+ * initiate_login_uri), which is all that a POST is good for here. */
+static sso_rc_e login_fields(sso_ctx_t *ctx, const sso_request_t *request, apr_table_t **fields,
+                             sso_answer_t *answer)
+{
+    int posted = !strcmp(request->method, "POST");
+    const char *text = request->query;
+
+    if (posted && sso_request_is_form(request))
+        SSO_TRY(request->read_body(ctx, request->baton, SSO_BODY_MAX, &text));
+    if (!sso_form_parse(ctx->pool, text, fields))
+        return sso_fail(ctx, SSO_BAD_INPUT, 503, "its parameters cannot be read");
+    if (!posted || (sso_request_is_form(request) && apr_table_get(*fields, "iss")))
+        return SSO_OK;
+    apr_table_setn(answer->headers, "Allow", "GET,HEAD");
+    return sso_fail(ctx, SSO_BAD_INPUT, 875, "a POST that is no form with the iss of who starts "
+                    "the sign-in");
 }
 
 sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -371,8 +376,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     apr_array_header_t *names = NULL, *list;
 
     (void)rest;
-    if (!sso_form_parse(ctx->pool, request->query, &fields))
-        return sso_fail(ctx, SSO_BAD_INPUT, 503, "the query cannot be read");
+    SSO_TRY(login_fields(ctx, request, &fields, answer));
     SSO_TRY(parameter(ctx, fields, "provider", &provider));
     SSO_TRY(parameter(ctx, fields, "next", &next));
     SSO_TRY(parameter(ctx, fields, "iss", &issuer));
@@ -399,7 +403,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     if (!list->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 505, "there is no provider to sign in with");
     if (list->nelts > 1)
-        return choose(ctx, request, list, next, &wanted, answer);
+        return sso_choice_page(ctx, request, list, next, &wanted, answer);
     return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
                  answer);
 }

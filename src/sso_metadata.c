@@ -78,15 +78,37 @@ static sso_rc_e judge_urls(sso_ctx_t *ctx, const sso_provider_t *provider, sso_m
 {
     int i;
 
-    for (i = 0; i < SSO_ENDPOINT_COUNT; i++) {
-        const char **slot = &metadata->endpoint[i];
+    for (i = 0; i < 2 * SSO_ENDPOINT_COUNT; i++) {
+        sso_endpoint_e which = (sso_endpoint_e)(i % SSO_ENDPOINT_COUNT);
+        const char **slot = i < SSO_ENDPOINT_COUNT ? &metadata->endpoint[which]
+                                                   : &metadata->alias[which];
 
         if (*slot && !**slot)
             *slot = NULL; /* an empty member says as much as none */
         if (*slot)
-            SSO_TRY(judge_url(ctx, provider, sso_endpoint_name((sso_endpoint_e)i), *slot));
+            SSO_TRY(judge_url(ctx, provider, sso_endpoint_name(which), *slot));
     }
     return SSO_OK;
+}
+
+/* RFC 8705 5: an object with members named as those beside it. Only for calls that prove who we
+ * are. */
+static void load_aliases(apr_pool_t *pool, const json_t *object, sso_metadata_t *metadata)
+{
+    static const struct {
+        const char *name;
+        sso_endpoint_e which;
+    } rows[] = {
+        { "token_endpoint", SSO_ENDPOINT_TOKEN },
+        { "pushed_authorization_request_endpoint", SSO_ENDPOINT_PAR },
+        { "revocation_endpoint", SSO_ENDPOINT_REVOCATION },
+        { "introspection_endpoint", SSO_ENDPOINT_INTROSPECTION },
+    };
+    const json_t *aliases = json_object_get(object, "mtls_endpoint_aliases");
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(rows); i++)
+        metadata->alias[rows[i].which] = apr_pstrdup(pool, sso_json_text(aliases, rows[i].name));
 }
 
 static sso_rc_e metadata_load(sso_ctx_t *ctx, apr_pool_t *pool, const json_t *object,
@@ -99,6 +121,8 @@ static sso_rc_e metadata_load(sso_ctx_t *ctx, apr_pool_t *pool, const json_t *ob
     rc = sso_record_make(&there, &metadata_shape, metadata);
     if (rc == SSO_OK)
         rc = sso_record_load(&there, *metadata, object);
+    if (rc == SSO_OK)
+        load_aliases(pool, object, *metadata);
     ctx->err = there.err;
     return rc;
 }

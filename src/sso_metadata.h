@@ -22,6 +22,8 @@ typedef struct sso_metadata_t {
     sso_record_t head;
     const char *issuer;
     const char *endpoint[SSO_ENDPOINT_COUNT]; /* NULL: it has none */
+    /* where clients with a certificate call instead (RFC 8705 5); NULL: at the same place */
+    const char *alias[SSO_ENDPOINT_COUNT];
     const char *msgraph_host; /* Entra: of its cloud's Microsoft Graph */
     int iss_in_response; /* RFC 9207: an authorization response without `iss` is not from it */
     int must_push;       /* RFC 9126: takes pushed authorization requests only */

@@ -413,7 +413,7 @@ sso_rc_e sso_provider_make(sso_ctx_t *ctx, const sso_site_t *site, const sso_sec
 
 void sso_site_name_cookies(apr_pool_t *pool, sso_site_t *site)
 {
-    static const char *const endings[SSO_COOKIE_COUNT] = { "", "_login" };
+    static const char *const endings[SSO_COOKIE_COUNT] = { "", "_login", "_choice" };
     const sso_config_t *config = site->config;
     int which, secure;
 
@@ -453,8 +453,11 @@ sso_rc_e sso_provider_endpoint(sso_ctx_t *ctx, const sso_provider_t *provider, s
     if (!provider->metadata_url)
         return SSO_ABSENT;
     SSO_TRY(sso_documents_metadata(ctx, provider, &metadata));
-    if (!metadata->endpoint[which])
+    if (provider->auth && provider->auth->certificate && metadata->alias[which])
+        *url = metadata->alias[which];
+    else if (metadata->endpoint[which])
+        *url = metadata->endpoint[which];
+    else
         return SSO_ABSENT;
-    *url = metadata->endpoint[which];
     return SSO_OK;
 }

@@ -137,6 +137,9 @@ struct sso_kind_t {
     /* What else a bearer token has to be; NULL: nothing. */
     sso_rc_e (*judge_bearer)(sso_ctx_t *ctx, const sso_provider_t *provider,
                              const json_t *claims);
+    /* Whether an issuer, named by whoever starts a sign-in, is this provider; NULL: it is in
+     * `issuers`, or the metadata's. May have failed in ctx. */
+    int (*has_issuer)(sso_ctx_t *ctx, const sso_provider_t *provider, const char *issuer);
 };
 
 extern const sso_kind_t sso_kind_edx, sso_kind_entra, sso_kind_oidc, sso_kind_keycloak,
@@ -160,7 +163,12 @@ typedef struct sso_section_t {
 #define SSO_REALM_BYTES 16
 
 /** The module's cookies. */
-typedef enum { SSO_COOKIE_SESSION, SSO_COOKIE_LOGIN, SSO_COOKIE_COUNT } sso_cookie_e;
+typedef enum {
+    SSO_COOKIE_SESSION,
+    SSO_COOKIE_LOGIN,  /* of a sign-in under way */
+    SSO_COOKIE_CHOICE, /* the provider chosen last */
+    SSO_COOKIE_COUNT
+} sso_cookie_e;
 
 /** A virtual host, as resolved. */
 typedef struct sso_site_t {

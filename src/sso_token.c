@@ -12,6 +12,7 @@
 
 #include <apr_strings.h>
 #include <string.h>
+#include <strings.h>
 
 #define KEY_ROUNDS 3
 
@@ -103,6 +104,10 @@ static sso_rc_e read_answer(sso_ctx_t *ctx, const sso_reply_t *reply, int refres
     tokens->refresh_token = sso_json_text(answer, "refresh_token");
     tokens->id_token = sso_json_text(answer, "id_token");
     tokens->token_type = sso_json_text(answer, "token_type");
+    if (tokens->token_type && strcasecmp(tokens->token_type, "Bearer")
+        && strcasecmp(tokens->token_type, "JWT")) /* an LMS's word for the same */
+        return sso_fail(ctx, SSO_UPSTREAM, 871, "token endpoint: token_type '%.32s' is not Bearer, "
+                        "and such a token cannot be used here", tokens->token_type);
     tokens->scope = sso_json_text(answer, "scope");
     tokens->expires = seconds_from_now(ctx, answer, "expires_in");
     tokens->refresh_at = seconds_from_now(ctx, answer, "refresh_in");
@@ -119,8 +124,11 @@ static sso_rc_e send_grant(sso_ctx_t *ctx, const sso_provider_t *provider, sso_f
     sso_tokens_t got = { 0 };
     sso_reply_t reply;
     sso_url_t url;
+    sso_rc_e rc = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_TOKEN, &call.url);
 
-    SSO_TRY(sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_TOKEN, &call.url));
+    if (rc == SSO_ABSENT)
+        return sso_fail(ctx, SSO_UPSTREAM, 876, "the metadata name no token endpoint");
+    SSO_TRY(rc);
     call.plain_ok = sso_provider_plain_ok(provider, call.url);
     SSO_TRY(sso_client_auth_prove(ctx, provider, 0, form, &call));
     provider->kind->redeem(provider, form);
@@ -186,9 +194,11 @@ static sso_rc_e verify_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, c
             return rc;
         }
         SSO_TRY(found);
-        rc = verify_with(ctx, provider, sso_keys_join(ctx->pool, keys, provider->keys), what, token,
-                         jwt);
-        if (rc != SSO_ABSENT && !(rc == SSO_DENIED && provider->kind->kid_rule == SSO_KID_ORDERS))
+        keys = sso_keys_join(ctx->pool, keys, provider->keys);
+        rc = verify_with(ctx, provider, keys, what, token, jwt);
+        /* a signature that is wrong may be a newer key's, unless a kid said which one it is */
+        if (rc != SSO_ABSENT && !(rc == SSO_DENIED && (provider->kind->kid_rule == SSO_KID_ORDERS
+                                                       || sso_jws_any_key(ctx, keys, token))))
             return rc;
         last = ctx->err;
     }

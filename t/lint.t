@@ -18,9 +18,9 @@ my @LAYERS = (
     [qw(base fault metrics)],
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis language template)],
     [qw(value config options pages)],
-    [qw(provider kind metadata document id_token par token client_auth http policy access introspect)],
+    [qw(provider kind metadata document id_token aggregate par token client_auth http policy access introspect)],
     [qw(session revoke claims export idmap graph verified require claim)],
-    [qw(answer flow identity own_keys own_session refresh pass page login callback bearer logout photo metrics_text doctor credential resource)],
+    [qw(answer flow identity own_keys own_session refresh pass page login choice callback bearer logout photo metrics_text doctor credential resource)],
 );
 my $GLUE = @LAYERS;
 

@@ -169,7 +169,10 @@ def forge(header, claims, fault, key_of, now):
     header_text = _header(dict(header, alg=alg), fault)
     payload_text = _payload(claims, fault, words, now)
     sign_alg = fault.get("sign_alg", alg)
-    key = _key(sign_alg, fault.get("key"), key_of)
+    name = fault.get("key")
+    if name is None and sign_alg[:2] == "ES" and header["alg"][:2] != "ES":
+        name = "ec" + sign_alg[2:]      # a provider of another kind has none of its own
+    key = _key(sign_alg, name, key_of)
     token = idp_jwt.assemble(header_text if signed is None else compact(signed), payload_text,
                              lambda data: _signature(fault, idp_jwt.sign(sign_alg, key, data)))
     if signed is not None:
@@ -242,8 +245,6 @@ def _signature(fault, signature):
 
 
 def _key(alg, name, key_of):
-    if name is None and alg[:2] == "ES":
-        name = "ec" + alg[2:]
     if name is not None and name.startswith("public-"):
         return idp_jwt.public_bytes(key_of("own"), name[len("public-"):])
     if name == "hs-empty":

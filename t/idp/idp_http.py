@@ -75,6 +75,7 @@ class Request:
                                                keep_blank_values=True)
         self.root = handler.server.root_name
         self.scheme = "https" if handler.server.tls else "http"
+        self.certificate = handler.connection.getpeercert(True) if handler.server.tls else None
         self.host = self.headers.get("Host") or "127.0.0.1:%d" % handler.server.server_port
         self.site = handler.server.site
         self.cookies = {}
@@ -253,7 +254,8 @@ class Server(http.server.ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, port, site, root_name, cert=None, key=None, address="127.0.0.1"):
+    def __init__(self, port, site, root_name, cert=None, key=None, address="127.0.0.1",
+                 client_ca=None):
         super().__init__((address, port), _Handler)
         self.site = site
         self.root_name = root_name
@@ -261,6 +263,9 @@ class Server(http.server.ThreadingHTTPServer):
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(cert, key)
+            if client_ca is not None:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_ca)
             # the handshake happens at the first read, in the thread of the connection
             self.socket = context.wrap_socket(self.socket, server_side=True,
                                               do_handshake_on_connect=False)

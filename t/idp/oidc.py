@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stand-in for an OpenID provider, shaped by --profile. See the README beside it.
 
-Prints `oidc ready http://127.0.0.1:PORT` when it listens. Ends on SIGTERM or SIGINT or, with
+Prints `oidc ready http://127.0.0.1:PORT` when it listens, and with --client-ca ` mtls URL` after
+it: the same once more, where a client has to show a certificate of that CA. Ends on SIGTERM or SIGINT or, with
 --until-eof, when its standard input is closed.
 """
 
@@ -19,6 +20,7 @@ import idp_control      # noqa: E402
 import idp_http         # noqa: E402
 import oidc_endpoints   # noqa: E402
 import oidc_state       # noqa: E402
+import oidc_switches    # noqa: E402
 
 
 def main():
@@ -28,6 +30,7 @@ def main():
     add("--profile", default="generic", choices=sorted(oidc_state.PROFILES))
     add("--cert", help="PEM certificate: speak TLS")
     add("--key", help="PEM key of --cert")
+    add("--client-ca", help="PEM certificates: listen a second time, for clients with one of them")
     add("--until-eof", action="store_true")
     args = parser.parse_args()
     provider = oidc_state.Provider(args.profile)
@@ -35,13 +38,19 @@ def main():
     site.add_routes(oidc_endpoints.routes(provider))
     site.add_routes(idp_control.routes(site))
     site.add_routes(oidc_endpoints.control(provider, site))
+    site.add_routes(oidc_switches.control(provider))
     server = idp_http.Server(args.port, site, "both", args.cert, args.key)
     provider.roots["root"] = server.url()
+    mutual = None
+    if args.client_ca:
+        mutual = idp_http.Server(0, site, "mtls", args.cert, args.key, client_ca=args.client_ca)
+        provider.roots["mtls"] = mutual.url()
+        mutual.start()
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     server.start()
-    print("oidc ready " + server.url(), flush=True)
+    print("oidc ready " + server.url() + (" mtls " + mutual.url() if mutual else ""), flush=True)
     if args.until_eof:
         threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     done.wait()

@@ -13,6 +13,7 @@ import entra_state
 import idp_forge
 import idp_jwt
 import oidc_state
+import oidc_switches
 import oidc_token
 from idp_http import Answer, html, json_answer, redirect
 from oidc_token import Refused, dump
@@ -62,14 +63,15 @@ def discovery(provider, request):
     if settings["profile"] == "apple":
         made["userinfo_endpoint"] = None
         made["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    made.update(oidc_switches.aliases(provider))
     made.update(settings["discovery_add"])
-    return answer({k: v for k, v in made.items()
-                   if v is not None and k not in settings["discovery_omit"]})
+    return answer(oidc_switches.metadata({k: v for k, v in made.items() if v is not None
+                                          and k not in settings["discovery_omit"]}, request))
 
 
-def jwks(provider, _request):
-    return Answer(200, [("Cache-Control", "max-age=300")], dump(provider.jwks()),
-                  "application/json")
+def jwks(provider, request):
+    return Answer(200, [("Cache-Control", "max-age=300")],
+                  dump(oidc_switches.keys(provider.jwks(), request)), "application/json")
 
 
 def _back(provider, asked, items):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes   # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import padding   # noqa: E402
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
 import idp_jwt      # noqa: E402
+import oidc_token   # noqa: E402
 from idp_selftest import HERE, Client, finish, ok, parts, same, signed_by, unb64   # noqa: E402
 
 SECRET = "rp-secret-of-at-least-thirty-two-bytes"
@@ -110,6 +111,10 @@ def test_generic():
         op.control("config", alg=alg)
         header = json.loads(parts(op.token().json()["id_token"])[0])
         same(header["alg"], alg, "alg " + alg)
+    op.control("config", alg="ES256")
+    made = op.token().json()["id_token"]
+    key = next(k for k in op.plain.get("/jwks").json()["keys"] if k["kty"] == "EC")
+    ok(oidc_token.proves(oidc_token.public_key(key), made, "ES256"), "signed by the published EC key")
     op.control("config", alg="RS256", iss_parameter="wrong")
     for part in (_par_and_others, _client_auth, _encryption):
         part(op)

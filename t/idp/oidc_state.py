@@ -32,6 +32,8 @@ SETTINGS = {
     "refresh_drop": [], "answer_add": {},   # members of refresh answers, of all token answers
     "end_session": True, "encrypt": None,   # [alg, enc] of id_tokens
     "discovery_add": {}, "discovery_omit": [], "userinfo_add": {}, "claims_add": {},
+    "sign_kid": True,           # whether a token's header names the key
+    "mtls_aliases": True,       # RFC 8705 5: where there is --client-ca
     "profile": "generic", "any_port_hosts": ["localhost", "127.0.0.1"],
 }
 
@@ -118,6 +120,7 @@ class Provider:
             self.sessions, self.codes, self.refresh, self.access = {}, {}, {}, {}
             self.spent, self.reused = {}, 0   # refresh token -> family
             self.pushed, self.seen_jti = {}, set()
+            self.rotated, self.published = None, []
             self.token_faults.clear()
 
     def now(self):
@@ -131,14 +134,17 @@ class Provider:
 
     def signing_key(self):
         """(kid, key) for the algorithm set; RSA serves RS* and PS*."""
+        if self.rotated and self.settings["alg"][0] in "RP":
+            return self.rotated
         return self.keys["ES256" if self.settings["alg"] == "ES256" else "RS256"]
 
     def jwks(self):
         """RSA and EC for signatures, and what a client has to leave alone."""
-        kid, key = self.keys["RS256"]
+        kid, key = self.rotated or self.keys["RS256"]
         made = [dict(idp_jwt.rsa_jwk(key, kid), use="sig")]
         if self.settings["jwks_alg"] and self.settings["alg"][0] in "RP":
             made[0]["alg"] = self.settings["alg"]
+        made += [dict(idp_jwt.rsa_jwk(key, kid), use="sig") for kid, key in self.published]
         kid, key = self.keys["ES256"]
         made.append(dict(idp_jwt.ec_jwk(key, kid), use="sig", alg="ES256"))
         if self.settings["enc_key"]:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import urllib.parse
 
 from cryptography import x509
@@ -67,7 +68,7 @@ def signed(provider, claims, fault, typ="JWT"):
             return ((known or {}).get("secret") or "none").encode()
         return provider.keys["RS256"][1] if name == "own" else key
 
-    if header["alg"][:2] == "HS":
+    if header["alg"][:2] == "HS" or not provider.settings["sign_kid"]:
         del header["kid"]
     return idp_forge.forge(header, claims, fault, key_of, int(provider.now()))
 
@@ -175,7 +176,9 @@ def authenticate(provider, request):
     if known is None:
         raise Refused("invalid_client", "unknown client", 401)
     secret = basic[1] if basic else request.field("client_secret")
-    if assertion:
+    if known["method"] == "tls_client_auth":
+        method = _by_certificate(known, request.certificate)
+    elif assertion:
         method = _by_assertion(provider, request, known, assertion)
     elif secret is not None and secret.count(".") == 2 and \
             "apple" in provider.settings["auth_methods"]:
@@ -188,11 +191,19 @@ def authenticate(provider, request):
         method = "none"
         if known["secret"] is not None and known["method"] != "none":
             raise Refused("invalid_client", "no credential", 401)
-    if method not in provider.settings["auth_methods"] or known["method"] not in (None, method):
+    if known["method"] != "tls_client_auth" and method not in provider.settings["auth_methods"] \
+            or known["method"] not in (None, method):
         raise Refused("invalid_client", method + " is not taken", 401)
     if request.record is not None:
         request.record["client_auth"] = method
     return known
+
+
+def _by_certificate(known, shown):
+    """RFC 8705: one of those registered. That the key is the client's, TLS has found out."""
+    if shown is None or not any(shown == ssl.PEM_cert_to_DER_cert(pem) for pem in known["certs"]):
+        raise Refused("invalid_client", "no certificate of this client was shown", 401)
+    return "tls_client_auth"
 
 
 def _claims(token):

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use EdxSSO::Browser;
 use EdxSSO::Httpd;
+use EdxSSO::SignIn;
 use EdxSSO::Test;
 use File::Temp ();
 use JSON::PP ();
@@ -82,17 +83,10 @@ like($output, qr/SSO0425: .*not-there-yet/, '... is worth a word');
 # ---- sign-in
 
 my $json = JSON::PP->new->canonical;
-sub entra {
-    my ($method, $path, $body) = @_;
-    my $answer = EdxSSO::Browser->new(base => $ENV{ENTRA_ROOT}, as => 'plain')->request($method => "/_ctl/$path",
-        $body ? (body => $json->encode($body), headers => [['Content-Type', 'application/json']]) : ());
-    die "$path: " . $answer->body . "\n" if $answer->status != 200;
-    return $json->decode($answer->body);
-}
-entra(POST => 'reset');
-entra(POST => 'apps', { name => 'cert', certs => [slurp("$dir/rsa.pem")] });
-entra(POST => 'user', { default => 'adele' });
-my %app = map { $_->{name} => $_ } @{ entra(GET => 'apps') };
+entra(reset => {});
+entra(apps => { name => 'cert', certs => [slurp("$dir/rsa.pem")] });
+entra(user => { default => 'adele' });
+my %app = map { $_->{name} => $_ } @{ entra('apps') };
 
 my $httpd;
 sub configured {
@@ -111,7 +105,7 @@ sub signs_in {
     configured($name, @lines);
     my ($browser, $answer) = sign_in();
     is($browser->get('/edxsso/session', as => 'fetch')->status, 200, "$method: signed in") or diag($answer->body, $httpd->log_text);
-    my $last = entra(GET => 'requests?endpoint=/*/oauth2/v2.0/token&last=1')->{requests}[0];
+    my $last = entra('requests?endpoint=/*/oauth2/v2.0/token&last=1')->{requests}[0];
     is($last->{client_auth}, $method, "$method: and Entra saw it so");
     return $last;
 }
@@ -143,7 +137,7 @@ is($answer->status, 502, 'a certificate that Entra does not know');
 like($httpd->log_text, qr/SSO0401: .*AADSTS700027/, '... and the log says so');
 
 # ---- a token that others renew
-my $token = entra(POST => 'federated')->{token};
+my $token = entra(federated => {})->{token};
 my $file = write_file('token', "$token\n", 0644);
 signs_in('federated', 'federated', "EdxSSOClientAssertion file:$file");
 write_file('token', "half a tok", 0644);
@@ -151,7 +145,7 @@ write_file('token', "half a tok", 0644);
 is($answer->status, 500, 'a file that is not whole');
 like($httpd->log_text, qr/SSO0423: .*\Q$file\E is not a signed JWT/, '... and the log says so');
 unlike($httpd->log_text . $answer->body, qr/half a tok|\Q$token\E/, '... without what is in it');
-write_file('token', entra(POST => 'federated')->{token}, 0644);
+write_file('token', entra(federated => {})->{token}, 0644);
 ($browser, $answer) = sign_in();
 is($browser->get('/edxsso/session', as => 'fetch')->status, 200, 'read anew: signed in without a restart') or diag($httpd->log_text);
 unlike($httpd->log_text, qr/\Q$SECRET\E|canary/, 'no secret in the log');

@@ -4,30 +4,13 @@ use strict;
 use warnings;
 use EdxSSO::Test;
 use EdxSSO::Browser;
-use JSON::PP ();
+use EdxSSO::SignIn;
 
 my @PROVIDERS = qw(one guid members orgs common any consumers);
 my $TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'; # personal accounts
 allow_log('SSO0564', 'SSO0680');
 
-sub entra {
-    my ($what, $given) = @_;
-    my $caller = EdxSSO::Browser->new(base => $ENV{ENTRA_ROOT}, as => 'plain');
-    my $answer = defined $given
-        ? $caller->request(POST => "/_ctl/$what", body => JSON::PP->new->encode($given),
-            headers => [['Content-Type', 'application/json']])
-        : $caller->get("/_ctl/$what");
-    die "stand-in Entra: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
-    return $answer->json;
-}
-
-sub reset_all {
-    entra(reset => {});
-    for my $app (qw(single groups multi all personal)) {
-        entra(apps => { name => $app, redirect_uris => [map { "http://localhost/edxsso/callback/$_" } @PROVIDERS] });
-    }
-    return;
-}
+sub reset_all { return entra_reset([qw(single groups multi all personal)], @PROVIDERS) }
 
 sub come_back {
     my ($provider, $user) = @_;

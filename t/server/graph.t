@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use EdxSSO::Test;
 use EdxSSO::Browser;
+use EdxSSO::SignIn;
 use JSON::PP ();
 use MIME::Base64 ();
 
@@ -12,24 +13,7 @@ my $GROUPS = '/v1.0/me/transitiveMemberOf/microsoft.graph.group';
 my @PROVIDERS = qw(ids all names limited noscope down meta);
 allow_log('SSO0564', 'SSO0680', 'SSO0841', 'SSO0842');
 
-sub entra {
-    my ($what, $given) = @_;
-    my $caller = EdxSSO::Browser->new(base => $ENV{ENTRA_ROOT}, as => 'plain');
-    my $answer = defined $given
-        ? $caller->request(POST => "/_ctl/$what", body => JSON::PP->new->encode($given),
-            headers => [['Content-Type', 'application/json']])
-        : $caller->get("/_ctl/$what");
-    die "stand-in Entra: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
-    return $answer->json;
-}
-
-sub reset_all {
-    entra(reset => {});
-    for my $app (qw(groups limited)) {
-        entra(apps => { name => $app, redirect_uris => [map { "http://localhost/edxsso/callback/$_" } @PROVIDERS] });
-    }
-    return;
-}
+sub reset_all { return entra_reset([qw(groups limited)], @PROVIDERS) }
 
 sub calls { return entra("requests?endpoint=$_[0]&last=1")->{count} }
 

@@ -164,7 +164,7 @@ my @urls = (
     ['GET',  '/edxsso/login?provider=nobody', 400], ['GET', '/edxsso/login?next=/a&next=/b', 400],
     ['GET',  '/edxsso/login?next=https://evil.test/', 400], ['GET', '/edxsso/login', 200],
 );
-allow_log(qw(SSO0500 SSO0501 SSO0550 SSO0120 SSO0121 SSO0122 SSO0123 SSO0124 SSO0125 SSO0126 SSO0682 SSO0683));
+allow_log(qw(SSO0500 SSO0501 SSO0550 SSO0120 SSO0121 SSO0122 SSO0123 SSO0124 SSO0125 SSO0126 SSO0682 SSO0683 SSO0875));
 allow_log(map { sprintf 'SSO%04d', $_ } 100 .. 139);
 for my $case (@urls) {
     my ($method, $url, $status) = @$case;

@@ -17,6 +17,7 @@ our @SERVERS = (
     [LMS_ROOT   => 't/idp/lms.py', '--write-jwks', 't/logs/lms-jwks.json', '--write-hs-secret', 't/logs/lms-hs-secret'],
     [LMS2_ROOT  => 't/idp/lms.py', '--public-port', '0', '--write-jwks', 't/logs/lms2-jwks.json'],
     [ENTRA_ROOT => 't/idp/entra.py'],
+    [OIDC_ROOT  => 't/idp/oidc.py'],
     [SOCIAL_ROOT => 't/idp/social.py', '--write-apple-secret', 't/logs/apple-secret'],
     [ECHO_ROOT  => 't/lib/echo.py'],
 );

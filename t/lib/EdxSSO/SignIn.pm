@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 package EdxSSO::SignIn;
-# Signing in at the stand-in LMS, step by step, and what a refusal has to look like.
+# Signing in at the stand-ins, above all the LMS, step by step, and what a refusal has to look like.
 #
 #   lms_reset();                                  # the LMS as at its start, and no record
+#   entra_reset([qw(single)], 'one'); oidc_reset('basic'); entra(...); oidc(...);     # the others
 #   lms(fault => { name => 'iss-wrong' });        # its control API; without a second value a GET
 #   my $answer = to_callback($browser, '/app');   # as far as the redirect back to us
 #   signed_in($browser, 'alice', '/app', 'why');  # all the way: the app saw alice
@@ -16,7 +17,7 @@ use Test::More ();
 use EdxSSO::Browser;
 use EdxSSO::Log;
 our @EXPORT = qw(lms lms_reset lms_root lms_calls lms_last default_user to_callback signed_in refused no_secrets
-    with_query page_id);
+    with_query page_id entra entra_reset oidc oidc_reset refusal);
 
 my @CALLBACKS = qw(http://127.0.0.1/complete/edx-oauth2/ http://localhost/complete/edx-oauth2/);
 my $lms_root = $ENV{LMS_ROOT};
@@ -25,15 +26,37 @@ my %secrets; # value => what it is
 # All calls go to this stand-in from now on.
 sub lms_root { $lms_root = shift if @_; return $lms_root }
 
-sub lms {
-    my ($what, $given) = @_;
-    my $caller = EdxSSO::Browser->new(base => $lms_root, as => 'plain');
+# The control API of a stand-in; without a value a GET.
+sub control {
+    my ($root, $what, $given) = @_;
+    my $caller = EdxSSO::Browser->new(base => $root, as => 'plain');
     my $answer = defined $given
         ? $caller->request(POST => "/_ctl/$what", body => JSON::PP->new->encode($given),
             headers => [['Content-Type', 'application/json']])
         : $caller->get("/_ctl/$what");
-    die "stand-in LMS: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
+    die "stand-in at $root: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
     return $answer->json;
+}
+
+sub lms { return control($lms_root, @_) }
+sub entra { return control($ENV{ENTRA_ROOT}, @_) }
+sub oidc { return control($ENV{OIDC_ROOT}, @_) }
+
+# As at their start, with the callbacks of these providers known to the applications (of the client).
+sub entra_reset {
+    my ($apps, @providers) = @_;
+    entra(reset => {});
+    my @uris = map { "http://localhost/edxsso/callback/$_" } @providers;
+    entra(apps => { name => $_, redirect_uris => \@uris }) for @$apps;
+    return;
+}
+
+sub oidc_reset {
+    my (@providers) = @_;
+    oidc(reset => {});
+    oidc(clients => { client_id => 'rp', redirect_uris => [map { my $name = $_;
+        map { "$_://localhost/edxsso/callback/$name" } qw(http https) } @providers] });
+    return;
 }
 
 # As at its start. Providers of a virtual host with many are registered too.
@@ -114,6 +137,30 @@ my %PAGE_HEADERS = (
         'Referrer-Policy' => qr/^no-referrer$/,
 );
 
+# What a refusal has to look like. Options: status, log, says, not, retry_after, method, uncounted, as below.
+sub refusal {
+    my ($answer, %own) = @_;
+    my $shown = ($own{method} // 'GET') ne 'HEAD';
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::is($answer->status, $own{status}, 'status') or Test::More::diag($answer->body);
+    my ($line, $number) = ('', $own{log});
+    if ($shown) {
+        ($line, $number) = log_line_of(page_id($answer) // 'none at all');
+        Test::More::like($number, qr/^(?:$own{log})$/,
+            'the log line with the error id of the page') or Test::More::diag($line);
+    }
+    $own{uncounted} ? allow_log($number) : expect_log($number);
+    Test::More::like($line, $own{says}, 'the log says it') if $own{says};
+    if ($shown) {
+        Test::More::like($answer->header($_) // '', $PAGE_HEADERS{$_}, $_) for sort keys %PAGE_HEADERS;
+    }
+    Test::More::is($answer->header('Retry-After'), $own{retry_after}, 'Retry-After');
+    Test::More::unlike($answer->body, $_, "the page is without $_") for qr/eyJ/, qr/REMOTE_USER/,
+        @{ $own{not} || [] };
+    Test::More::ok(!(grep { /^(__Host-)?edxsso=[^;]/ } $answer->all('Set-Cookie')), 'no session cookie');
+    return;
+}
+
 # A request that must not sign anybody in. Options: status, log (a number, or several with | between), calls (of
 # the token endpoint: 1), app (/app),
 # says (a pattern of the log line), retry_after, not (patterns that must not be in the page), next_user (undef:
@@ -131,23 +178,7 @@ sub refused {
     Test::More::subtest($why => sub {
         my $before = lms_calls();
         $answer = $browser->request($own{method} // 'GET', $url, %want);
-        Test::More::is($answer->status, $own{status}, 'status');
-        my $id = page_id($answer);
-        my ($line, $number) = ('', $own{log});
-        if (($own{method} // 'GET') ne 'HEAD') {
-            ($line, $number) = log_line_of($id // 'none at all');
-            Test::More::like($number, qr/^(?:$own{log})$/,
-                'the log line with the error id of the page') or Test::More::diag($line);
-        }
-        $own{uncounted} ? allow_log($number) : expect_log($number);
-        Test::More::like($line, $own{says}, 'the log says it') if $own{says};
-        if (($own{method} // 'GET') ne 'HEAD') {
-            Test::More::like($answer->header($_) // '', $PAGE_HEADERS{$_}, $_) for sort keys %PAGE_HEADERS;
-        }
-        Test::More::is($answer->header('Retry-After'), $own{retry_after}, 'Retry-After');
-        Test::More::unlike($answer->body, $_, "the page is without $_") for qr/eyJ/, qr/REMOTE_USER/,
-            @{ $own{not} || [] };
-        Test::More::ok(!(grep { /^(__Host-)?edxsso=[^;]/ } $answer->all('Set-Cookie')), 'no session cookie');
+        refusal($answer, %own);
         Test::More::is(lms_calls() - $before, $own{calls} // 1, 'calls of the token endpoint');
         my $again = $browser->get($app);
         Test::More::ok($again->status == 302 && $again->body !~ /REMOTE_USER/, 'not signed in afterwards');

@@ -362,7 +362,7 @@ static sso_rc_e login_fields(sso_ctx_t *ctx, const sso_request_t *request, apr_t
         return sso_fail(ctx, SSO_BAD_INPUT, 503, "its parameters cannot be read");
     if (!posted || (sso_request_is_form(request) && apr_table_get(*fields, "iss")))
         return SSO_OK;
-    apr_table_setn(answer->headers, "Allow", "GET,HEAD");
+    apr_table_setn(answer->headers, "Allow", "GET, HEAD");
     return sso_fail(ctx, SSO_BAD_INPUT, 875, "a POST that is no form with the iss of who starts "
                     "the sign-in");
 }

@@ -76,8 +76,8 @@ static const sso_fault_t
         SSO_T("Something in the request was not as it should be. Please start again.") },
     not_yours = { 403, "access_denied", SSO_PAGE_REFUSED,
         SSO_T("You do not have access to this page"),
-        SSO_T("You are signed in, but your account is not allowed to see this. If you need it, "
-              "ask the people who run this site, or use another account.") },
+        SSO_T("Your account is not allowed to see this. If you need it, ask the people who run "
+              "this site, or use another account.") },
     denied = { 403, "access_denied", SSO_PAGE_ERROR,
         SSO_T("This is not allowed"),
         SSO_T("This site does not allow what you asked for. If you think it should, tell the "

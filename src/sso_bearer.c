@@ -156,7 +156,7 @@ sso_rc_e sso_bearer_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found
     sso_rc_e rc = sso_bearer_read(ctx->pool, apr_table_get(request->headers, "Authorization"),
                                   &shown.text, &shown.jwt);
 
-    found->why = "no bearer token came with the request";
+    found->why = SSO_T("no bearer token came with the request");
     if (rc == SSO_BAD_INPUT)
         return sso_fail(ctx, rc, 1132, "the Authorization header has no token, or more than one");
     SSO_TRY(rc);
@@ -187,13 +187,13 @@ static sso_rc_e join_cookies(sso_ctx_t *ctx, const sso_request_t *request,
         sso_rc_e rc = sso_cookie_find(ctx->pool, request->cookies, names[i], &halves[i]);
 
         if (rc == SSO_DENIED) {
-            found->why = "two different JWT cookies of one name came";
+            found->why = SSO_T("two different JWT cookies of one name came");
             return SSO_ABSENT;
         }
         there += rc == SSO_OK;
     }
     if (there == 1)
-        found->why = "one of the two JWT cookies is missing";
+        found->why = SSO_T("one of the two JWT cookies is missing");
     if (there < 2)
         return SSO_ABSENT;
     *token = apr_pstrcat(ctx->pool, halves[0], ".", halves[1], NULL);
@@ -235,7 +235,7 @@ sso_rc_e sso_jwt_cookie_find(sso_ctx_t *ctx, const sso_request_t *request, sso_f
     const sso_accepted_t accepted = { request->site->providers, request->place->use };
     int i;
 
-    found->why = "no JWT cookies came with the request";
+    found->why = SSO_T("no JWT cookies came with the request");
     for (i = 0; i < accepted.providers->nelts; i++) {
         const sso_provider_t *provider = APR_ARRAY_IDX(accepted.providers, i,
                                                        const sso_provider_t *);

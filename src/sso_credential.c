@@ -13,18 +13,18 @@ static sso_rc_e session_find(sso_ctx_t *ctx, const sso_request_t *request, sso_f
     const sso_session_t *session;
     const char *id;
 
-    found->why = "no session cookie came with the request";
+    found->why = SSO_T("no session cookie came with the request");
     if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) != SSO_OK)
         return SSO_ABSENT;
-    found->why = "the session has ended";
+    found->why = SSO_T("the session has ended");
     SSO_TRY(sso_session_find(ctx, request->site, id, !background || strcmp(background, "1"),
                              &session));
     if (request->place->use && !sso_list_has(request->place->use, session->provider)) {
-        found->why = "the provider of the session is not accepted here (EdxSSOUse)";
+        found->why = SSO_T("the provider of the session is not accepted here (EdxSSOUse)");
         return SSO_ABSENT;
     }
     if (sso_refresh_is_due(ctx, session)) {
-        found->why = "the sign-in service has ended the session";
+        found->why = SSO_T("the sign-in service has ended the session");
         SSO_TRY(sso_refresh(ctx, request, sso_pass_needs(request->place) ? SSO_REFRESH_NEEDS
                                                                          : SSO_REFRESH_CALM,
                             &session));

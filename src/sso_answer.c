@@ -9,6 +9,7 @@
 #include "sso_credential.h"
 #include "sso_fault.h"
 #include "sso_flow.h"
+#include "sso_jar.h"
 #include "sso_json.h"
 #include "sso_metrics.h"
 #include "sso_page.h"
@@ -78,7 +79,17 @@ sso_rc_e sso_request_session(sso_ctx_t *ctx, const sso_request_t *request, int t
 
     if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) != SSO_OK)
         return SSO_ABSENT;
-    return sso_session_find(ctx, request->site, id, touch, session);
+    return sso_request_session_of(ctx, request, id, touch, session);
+}
+
+sso_rc_e sso_request_session_of(sso_ctx_t *ctx, const sso_request_t *request, const char *id,
+                                int touch, const sso_session_t **session)
+{
+    sso_brought_t brought = { id, { NULL, 0 } };
+
+    if (request->site->config->sessions == SSO_SESSIONS_COOKIE)
+        sso_jar_read(ctx, request, &brought);
+    return sso_session_find_brought(ctx, request->site, &brought, touch, session);
 }
 
 int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int unknown)
@@ -141,15 +152,15 @@ static int crosses_sites(const sso_site_t *site)
     return 0;
 }
 
-void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
-                       const char *value, sso_answer_t *answer)
+void sso_answer_cookie_as(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                          const char *name, const char *value, sso_answer_t *answer)
 {
     static const char *const same_site[] = { "Lax", "Strict", "None" };
     const sso_config_t *config = request->site->config;
     int session = which == SSO_COOKIE_SESSION, secure = sso_request_secure(request);
     int posted = which == SSO_COOKIE_LOGIN && secure && crosses_sites(request->site);
     sso_cookie_t cookie = {
-        .name = sso_site_cookie(request->site, secure, which),
+        .name = name,
         .value = value,
         .path = session ? config->cookie_path : "/",
         .domain = session ? config->cookie_domain : NULL,
@@ -160,6 +171,14 @@ void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_
     };
 
     apr_table_addn(answer->headers, "Set-Cookie", sso_cookie_print(ctx->pool, &cookie));
+}
+
+void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                       const char *value, sso_answer_t *answer)
+{
+    sso_answer_cookie_as(ctx, request, which,
+                         sso_site_cookie(request->site, sso_request_secure(request), which),
+                         value, answer);
 }
 
 void sso_answer_redirect(sso_ctx_t *ctx, const sso_request_t *request, const char *url,
@@ -355,6 +374,7 @@ static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     answer->session = found.session;
     answer->bearer = found.bearer;
     answer->tokens = sso_pass_find(ctx, request, &found);
+    sso_jar_write(ctx, request, found.session, answer);
     return SSO_OK;
 }
 

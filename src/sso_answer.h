@@ -97,6 +97,10 @@ sso_rc_e sso_request_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_co
 void sso_answer_cookie(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
                        const char *value, sso_answer_t *answer);
 
+/** The same under another name: a piece of one. */
+void sso_answer_cookie_as(sso_ctx_t *ctx, const sso_request_t *request, sso_cookie_e which,
+                          const char *name, const char *value, sso_answer_t *answer);
+
 /** Whether the origin is https. */
 int sso_request_secure(const sso_request_t *request);
 
@@ -109,6 +113,10 @@ int sso_request_navigates(const sso_request_t *request);
 /** The session a request comes with. SSO_ABSENT: none; SSO_UPSTREAM: the store cannot be asked. */
 sso_rc_e sso_request_session(sso_ctx_t *ctx, const sso_request_t *request, int touch,
                              const sso_session_t **session);
+
+/** The same when the session cookie's value is known. */
+sso_rc_e sso_request_session_of(sso_ctx_t *ctx, const sso_request_t *request, const char *id,
+                                int touch, const sso_session_t **session);
 
 /**
  * Whether a request with an effect comes from this site itself (Sec-Fetch-Site, Origin, Referer);

@@ -6,6 +6,7 @@
 #include "sso_flow.h"
 
 #include "sso_identity.h"
+#include "sso_jar.h"
 #include "sso_metadata.h"
 #include "sso_metrics.h"
 #include "sso_token.h"
@@ -200,17 +201,17 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
 }
 
 /* The session that was there ends; a new one, with a new id, begins. */
-static sso_rc_e finish(sso_ctx_t *ctx, const sso_request_t *request, const sso_session_t *session,
+static sso_rc_e finish(sso_ctx_t *ctx, const sso_request_t *request, sso_session_t *session,
                        const sso_login_t *login, sso_answer_t *answer)
 {
-    const char *old, *id;
+    const char *id;
 
-    if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &old) == SSO_OK
-        && sso_session_end(ctx, request->site, old) != SSO_OK)
+    if (sso_jar_end(ctx, request) != SSO_OK)
         sso_forgive(ctx); /* it is gone, or the store will say so again below */
     SSO_TRY(sso_session_begin(ctx, request->site, session, &id));
     sso_answer_redirect(ctx, request, login->next, answer);
     sso_answer_cookie(ctx, request, SSO_COOKIE_SESSION, id, answer);
+    sso_jar_write(ctx, request, session, answer);
     sso_login_count(ctx, request, answer);
     sso_choice_keep(ctx, request, session->provider, answer);
     sso_log(ctx, SSO_LOG_INFO, 564, "callback: %s: '%.128s' is signed in", session->provider,

@@ -17,8 +17,8 @@ static sso_rc_e session_find(sso_ctx_t *ctx, const sso_request_t *request, sso_f
     if (sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id) != SSO_OK)
         return SSO_ABSENT;
     found->why = SSO_T("the session has ended");
-    SSO_TRY(sso_session_find(ctx, request->site, id, !background || strcmp(background, "1"),
-                             &session));
+    SSO_TRY(sso_request_session_of(ctx, request, id, !background || strcmp(background, "1"),
+                                   &session));
     if (request->place->use && !sso_list_has(request->place->use, session->provider)) {
         found->why = SSO_T("the provider of the session is not accepted here (EdxSSOUse)");
         return SSO_ABSENT;

@@ -3,6 +3,8 @@
  * Signing out: here, and at the provider.
  */
 #include "sso_logout.h"
+
+#include "sso_jar.h"
 #include "sso_metrics.h"
 
 #include "sso_page.h"
@@ -40,15 +42,12 @@ static void signed_out(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_
 
 static sso_rc_e end_session(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    const char *id;
-    sso_rc_e rc = sso_request_cookie(ctx, request, SSO_COOKIE_SESSION, &id);
+    sso_rc_e rc = sso_jar_end(ctx, request);
 
-    if (rc == SSO_OK)
-        rc = sso_session_end(ctx, request->site, id);
     if (rc == SSO_UPSTREAM || rc == SSO_BROKEN)
         return rc; /* whoever reads "signed out" must be */
     sso_forgive(ctx);
-    sso_answer_cookie(ctx, request, SSO_COOKIE_SESSION, "", answer);
+    sso_jar_clear(ctx, request, answer);
     sso_login_uncount(ctx, request, answer);
     return SSO_OK;
 }

@@ -3,6 +3,7 @@
  * <EdxSSOPath>/session: who is signed in, for the scripts of a page. Never a token.
  */
 #include "sso_flow.h"
+#include "sso_jar.h"
 #include "sso_json.h"
 #include "sso_refresh.h"
 
@@ -63,5 +64,6 @@ sso_rc_e sso_own_session_serve(sso_ctx_t *ctx, const sso_request_t *request, con
         return sso_fail(ctx, SSO_DENIED, 687, "there is none");
     SSO_TRY(rc);
     answer_session(ctx, session, answer);
+    sso_jar_write(ctx, request, session, answer);
     return SSO_OK;
 }

@@ -65,7 +65,7 @@ static sso_rc_e await(sso_ctx_t *ctx, const sso_site_t *site, apr_interval_time_
         pause = pause * 2 < POLL_LAST ? pause * 2 : POLL_LAST;
         apr_pool_create(&turn, pool);
         ctx->pool = turn;
-        rc = sso_session_load(ctx, site, &(*session)->key, 0, &found);
+        rc = sso_session_again(ctx, site, *session, &found);
         ctx->pool = pool;
         if (rc == SSO_OK && found->generation != (*session)->generation) {
             *session = found; /* its pool is the request's, too */
@@ -83,7 +83,7 @@ static sso_rc_e look_again(refresh_t *work)
 {
     const sso_kept_t *kept = NULL;
 
-    SSO_TRY(sso_session_load(work->ctx, work->site, &work->session->key, 0, &work->session));
+    SSO_TRY(sso_session_again(work->ctx, work->site, work->session, &work->session));
     work->beaten = sso_session_tokens(work->ctx, work->site, work->session, &kept) != SSO_OK
                    || !kept->refresh || strcmp(kept->refresh, work->stored);
     return SSO_OK;
@@ -98,7 +98,7 @@ static sso_rc_e replace(refresh_t *work, sso_session_t *newer)
     for (tries = 0; rc == SSO_DENIED && tries < TRIES; tries++) {
         rc = sso_session_swap(work->ctx, work->site, work->session, newer);
         if (rc == SSO_OK)
-            return sso_session_load(work->ctx, work->site, &work->session->key, 0, &work->session);
+            return sso_session_again(work->ctx, work->site, work->session, &work->session);
         if (rc == SSO_DENIED)
             SSO_TRY(look_again(work));
         if (work->beaten)
@@ -121,7 +121,7 @@ static sso_rc_e end(refresh_t *work)
     sso_rc_e rc;
 
     sso_forgive(work->ctx);
-    rc = sso_session_end_at(work->ctx, work->site, &work->session->key);
+    rc = sso_session_end_found(work->ctx, work->session);
     return rc == SSO_OK ? SSO_ABSENT : rc;
 }
 
@@ -331,7 +331,7 @@ sso_rc_e sso_refresh(sso_ctx_t *ctx, const sso_request_t *request, sso_refresh_e
     }
     SSO_TRY(rc);
     /* what was read before the lock was had may be what somebody else has just replaced */
-    SSO_TRY(sso_session_load(ctx, request->site, &found->key, 0, &work.session));
+    SSO_TRY(sso_session_again(ctx, request->site, found, &work.session));
     *session = work.session;
     if (work.session->generation != found->generation
         || sso_session_tokens(ctx, request->site, work.session, &work.kept) != SSO_OK

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions: built at sign-in, stored, found, replaced, ended. What they look like in the store is
- * sso_session_record.c's.
+ * Sessions built from claims. Where they are kept is sso_session_kept.c's.
  */
-#include "sso_session_record.h"
+#include "sso_session.h"
 
 #include "sso_json.h"
 
 #include <apr_strings.h>
 #include <string.h>
-
-#define ID_BYTES 32
-#define COOKIE_BYTES (ID_BYTES + SSO_PERSON_BYTES)
-#define COOKIE_CHARS 64
 
 /* ---- building ---- */
 
@@ -142,156 +137,4 @@ sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
     }
     json_decref(mapped);
     return rc;
-}
-
-/* ---- the store ---- */
-
-/*
- * Where a session is kept: the digest of its id and of whose it is. What is hashed fits into one
- * block of SHA-256, since every request of a signed-in user comes by here.
- */
-static sso_rc_e key_of(sso_ctx_t *ctx, const sso_site_t *site, const unsigned char id[ID_BYTES],
-                       sso_store_key_t *key)
-{
-    unsigned char both[SSO_REALM_BYTES + ID_BYTES];
-    sso_bytes_t hashed = { both, sizeof(both) };
-
-    memcpy(both, site->realm_tag, SSO_REALM_BYTES);
-    memcpy(both + SSO_REALM_BYTES, id, ID_BYTES);
-    return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
-}
-
-/* What a cookie says: where the session is, and whose. SSO_ABSENT: the text is none of ours. */
-static sso_rc_e read_cookie(sso_ctx_t *ctx, const sso_site_t *site, const char *text,
-                            sso_store_key_t *key, const unsigned char **person)
-{
-    unsigned char *bytes;
-    apr_size_t length;
-
-    if (strlen(text) != COOKIE_CHARS
-        || !sso_b64url_decode(ctx->pool, text, COOKIE_CHARS, &bytes, &length)
-        || length != COOKIE_BYTES)
-        return SSO_ABSENT;
-    *person = bytes + ID_BYTES;
-    return key_of(ctx, site, bytes, key);
-}
-
-static sso_rc_e make_item(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
-                          const sso_session_t *session, sso_store_item_t *item)
-{
-    sso_bytes_t value;
-
-    SSO_TRY(sso_record_seal(ctx, site->ring, key, session, &value));
-    item->value = value.data;
-    item->length = value.length;
-    return SSO_OK;
-}
-
-sso_rc_e sso_session_store(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
-                           const sso_session_t *session, apr_time_t expires)
-{
-    sso_store_item_t item = { .expires = expires };
-
-    SSO_TRY(make_item(ctx, site, key, session, &item));
-    return sso_store_put(ctx, ctx->ports->store, key, &item);
-}
-
-sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
-                           const char **id)
-{
-    sso_store_item_t item = { .expires = session->idle_ends < session->ends ? session->idle_ends
-                                                                            : session->ends };
-    sso_revoke_begun_t begun = { session->tag, session->sid, { { 0 } }, SSO_KEPT_IN_STORE,
-                                 session->ends };
-    unsigned char bytes[COOKIE_BYTES];
-
-    SSO_TRY(sso_random_bytes(ctx, bytes, ID_BYTES));
-    memcpy(bytes + ID_BYTES, session->person, SSO_PERSON_BYTES);
-    SSO_TRY(key_of(ctx, site, bytes, &begun.key));
-    SSO_TRY(make_item(ctx, site, &begun.key, session, &item));
-    SSO_TRY(sso_within(ctx, sso_revoke_begin(ctx, site, &begun, &item), "new session"));
-    *id = sso_b64url_encode(ctx->pool, bytes, sizeof(bytes));
-    return SSO_OK;
-}
-
-/* Whether what an entry holds is a session that counts. */
-static sso_rc_e judge(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
-                      const sso_store_entry_t *entry, sso_session_t **session)
-{
-    sso_bytes_t value = { entry->value, entry->length };
-    const sso_provider_t *provider;
-    sso_session_t *found;
-
-    SSO_TRY(sso_record_open(ctx, site->ring, key, value, &found));
-    provider = sso_provider_find(site, found->provider);
-    if (found->ends <= ctx->now || !provider || strcmp(provider->tag, found->tag))
-        return SSO_ABSENT;
-    found->idle_ends = entry->expires < found->ends ? entry->expires : found->ends;
-    found->version = entry->version;
-    *session = found;
-    return SSO_OK;
-}
-
-sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
-                          apr_time_t touch, const sso_session_t **session)
-{
-    sso_store_entry_t entry;
-    sso_session_t *found;
-
-    SSO_TRY(sso_store_get(ctx, ctx->ports->store, key, touch, &entry));
-    SSO_TRY(judge(ctx, site, key, &entry, &found));
-    *session = found;
-    return SSO_OK;
-}
-
-sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
-                          const sso_session_t **session)
-{
-    sso_store_entry_t entries[2]; /* the session's own, and the mark of whose it is */
-    sso_store_key_t keys[2];
-    const unsigned char *person;
-    sso_session_t *found;
-
-    SSO_TRY(read_cookie(ctx, site, id, &keys[0], &person));
-    sso_revoke_mark_key(site, person, &keys[1]);
-    SSO_TRY(sso_store_get_two(ctx, ctx->ports->store, keys,
-                              touch ? ctx->now + site->config->session_idle : 0, entries));
-    if (!entries[0].value)
-        return SSO_ABSENT;
-    SSO_TRY(judge(ctx, site, &keys[0], &entries[0], &found));
-    if (memcmp(found->person, person, SSO_PERSON_BYTES)
-        || sso_revoke_marked(&entries[1], found->started))
-        return SSO_ABSENT;
-    *session = found;
-    return SSO_OK;
-}
-
-sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
-                          sso_session_t *session)
-{
-    sso_store_item_t item = { .expires = found->idle_ends };
-
-    session->key = found->key;
-    session->started = found->started; /* a mark ends it, whatever has been renewed since */
-    memcpy(session->person, found->person, SSO_PERSON_BYTES);
-    session->box = found->box;
-    session->generation = found->generation + 1;
-    session->idle_ends = found->idle_ends < session->ends ? found->idle_ends : session->ends;
-    SSO_TRY(make_item(ctx, site, &found->key, session, &item));
-    return sso_store_swap(ctx, ctx->ports->store, &found->key, found->version, &item);
-}
-
-sso_rc_e sso_session_end_at(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
-{
-    (void)site;
-    return sso_store_remove(ctx, ctx->ports->store, key);
-}
-
-sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id)
-{
-    const unsigned char *person;
-    sso_store_key_t key;
-
-    SSO_TRY(read_cookie(ctx, site, id, &key, &person));
-    return sso_session_end_at(ctx, site, &key);
 }

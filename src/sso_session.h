@@ -13,6 +13,13 @@
  * touched for the idle time. Records are sealed and bound to their place in the store and to
  * their virtual host.
  *
+ * With EdxSSOSessions cookie a record is kept in the browser, sealed as it would be in the store,
+ * beside the cookie with the id; one that is too large for that is kept in the store all the same.
+ * The place in the store that is the session's own then holds nothing, or that it has ended, or a
+ * newer record than the browser's: what was renewed is there until the browser's copy would have
+ * idled out, so that a browser that never got the new copy loses nothing, and requests with the old
+ * one find the new state.
+ *
  * Tokens are in a second box beside the record, which a request opens only if it needs one. Record
  * and tokens are one entry of the store, so that both change together or not at all: whoever
  * replaces them says which version was read, and comes too late if there is another one.
@@ -24,6 +31,7 @@
 #include "sso_store.h"
 
 #define SSO_SESSION_TOKEN_MAX (64 * 1024) /* a longer token is not kept */
+#define SSO_SESSION_COPY_MAX  4200        /* bytes of a record that is kept in the browser */
 
 /** Tokens that are kept. */
 typedef struct sso_kept_t {
@@ -37,6 +45,9 @@ typedef struct sso_session_t {
     apr_time_t access_expires; /* of its access token; 0: not said */
     apr_uint32_t generation;   /* how often it has been replaced */
     apr_uint32_t failures;     /* refreshes that failed, one after the other */
+    int in_browser;            /* kept there */
+    apr_time_t seen;           /* then: by which request the copy there was written */
+    int renew;                 /* then: that copy is to be written anew, or taken away */
     const char *provider;    /* NAME */
     const char *tag;         /* of the provider: see sso_provider_t */
     const char *remote_user; /* REMOTE_USER */
@@ -57,6 +68,18 @@ typedef struct sso_session_t {
 } sso_session_t;
 
 /**
+ * Touching: to end a session, one that a browser keeps is found also when it has idled out, because
+ * somebody else may have a copy that has not.
+ */
+#define SSO_TOUCH_END (-1)
+
+/** What a browser shows for its session: untrusted. */
+typedef struct sso_brought_t {
+    const char *id;   /* the cookie's value */
+    sso_bytes_t copy; /* the record that it keeps; length 0: none */
+} sso_brought_t;
+
+/**
  * Build a session from claims that have been checked: picks the texts, applies EdxSSOClaimMap and
  * EdxSSORequireClaim, flattens.
  *
@@ -67,9 +90,19 @@ typedef struct sso_session_t {
 sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
                            const json_t *claims, sso_session_t **session);
 
-/** Store a new session. @a id: what the cookie gets. SSO_UPSTREAM: the store does not take it. */
-sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
+/**
+ * Begin a new session: in the store, or, where EdxSSOSessions says so and it fits, in the browser
+ * (in_browser and renew are set then).
+ *
+ * @param id  out: what the cookie gets
+ * @return SSO_UPSTREAM  the store does not take it
+ */
+sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, sso_session_t *session,
                            const char **id);
+
+/** What the browser is to keep of a session that is kept there. At most SSO_SESSION_COPY_MAX. */
+sso_rc_e sso_session_copy(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *session,
+                          sso_bytes_t *copy);
 
 /**
  * Find a session.
@@ -82,7 +115,16 @@ sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, const sso_ses
 sso_rc_e sso_session_find(sso_ctx_t *ctx, const sso_site_t *site, const char *id, int touch,
                           const sso_session_t **session);
 
-/** The same by its key, for whoever has that from elsewhere. */
+/** The same with the copy that the browser keeps. */
+sso_rc_e sso_session_find_brought(sso_ctx_t *ctx, const sso_site_t *site,
+                                  const sso_brought_t *brought, int touch,
+                                  const sso_session_t **session);
+
+/** Look once more at a session that was found: what it is by now. As sso_session_find(). */
+sso_rc_e sso_session_again(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
+                           const sso_session_t **session);
+
+/** A record by its key, for whoever keeps one elsewhere. */
 sso_rc_e sso_session_load(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
                           apr_time_t touch, const sso_session_t **session);
 
@@ -113,10 +155,10 @@ sso_rc_e sso_session_tokens(sso_ctx_t *ctx, const sso_site_t *site, const sso_se
 sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_session_t *found,
                           sso_session_t *session);
 
-/** End a session. SSO_ABSENT: there was none. */
+/** End a session that is in the store, by its cookie alone. SSO_ABSENT: there was none. */
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id);
 
-/** The same by its key. */
-sso_rc_e sso_session_end_at(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key);
+/** End a session that was found, wherever it is kept. */
+sso_rc_e sso_session_end_found(sso_ctx_t *ctx, const sso_session_t *session);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define MAGIC        0x35535345u /* "ESS5": the layouts below */
+#define MAGIC        0x36535345u /* "ESS6": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
 #define ALIGN8(n)    (((n) + 7) & ~(apr_size_t)7)
@@ -33,8 +33,8 @@ typedef struct outer_t {
 } outer_t;
 
 typedef struct packed_t {
-    apr_uint32_t generation, failures, plain, unused;
-    apr_int64_t started, ends, refresh_due, access_expires;
+    apr_uint32_t generation, failures, plain, in_browser;
+    apr_int64_t started, ends, refresh_due, access_expires, seen;
     unsigned char person[SSO_PERSON_BYTES];
     apr_uint32_t length[SSO_COUNT(texts)]; /* with the NUL; 0: no text */
 } packed_t;
@@ -99,7 +99,8 @@ static void pack(apr_pool_t *pool, const sso_session_t *session, sso_bytes_t *ou
                       .plain = (apr_uint32_t)sso_export_plain(session),
                       .started = session->started, .ends = session->ends,
                       .refresh_due = session->refresh_due,
-                      .access_expires = session->access_expires };
+                      .access_expires = session->access_expires, .seen = session->seen,
+                      .in_browser = (apr_uint32_t)session->in_browser };
     apr_size_t claims_at = ALIGN8(sizeof(head)
                                   + measure(session, texts, SSO_COUNT(texts), head.length));
     char *bytes;
@@ -128,6 +129,9 @@ static int unpack(sso_bytes_t from, sso_session_t *session)
     session->ends = head.ends;
     session->refresh_due = head.refresh_due;
     session->access_expires = head.access_expires;
+    session->seen = head.seen;
+    session->in_browser = (int)head.in_browser;
+    session->renew = 0;
     session->kept = NULL;
     memcpy(session->person, head.person, SSO_PERSON_BYTES);
     if (!read_texts(session, texts, SSO_COUNT(texts), head.length, from, &at))

@@ -6,7 +6,7 @@ use EdxSSO::Test;
 use EdxSSO::Visitor;
 
 lms_reset('other');
-allow_log(qw(SSO0564 SSO0680 SSO0687 SSO0688 SSO0145 SSO0353 SSO1011));
+allow_log(qw(SSO0564 SSO0680 SSO0687 SSO0688 SSO0145 SSO0353 SSO1011 SSO1069));
 
 sub session_of { my ($browser, $cookie) = @_; return $browser->get('/edxsso/session', as => 'fetch',
     defined $cookie ? (headers => [['Cookie', $cookie]]) : ()) }

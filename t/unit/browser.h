@@ -9,7 +9,7 @@
 
 #include "world.h"
 
-#define JAR_MAX 4
+#define JAR_MAX 8
 
 typedef struct browser_t {
     struct { const char *name, *value; } jar[JAR_MAX];

@@ -279,7 +279,7 @@ static sso_rc_e call_meanwhile(sso_ctx_t *ctx, const sso_call_t *call, sso_reply
     if (meanwhile.browser)
         browse_at(LATER, meanwhile.browser, "GET", "/p/");
     if (meanwhile.end)
-        FORGE_MUST(sso_session_end_at(world_ctx(LATER), world_site, meanwhile.end) == SSO_OK);
+        FORGE_MUST(sso_store_remove(world_ctx(LATER), &memory.store, meanwhile.end) == SSO_OK);
     return rc;
 }
 

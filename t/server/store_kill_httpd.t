@@ -54,7 +54,7 @@ is(join(' ', sort keys %{ $seen->{status} }), 200, 'each was answered with 200, 
     or diag(EdxSSO::Load::summary($seen));
 cmp_ok($seen->{slowest}, '<', $PATIENCE, "within $PATIENCE s");
 cmp_ok($seen->{broken}, '<=', $kills * 2, 'no more broke than there were threads');
-cmp_ok($signed_in->{status}{in} // 0, '>', 10, 'people signed in');
+cmp_ok($signed_in->{status}{in} // 0, '>', 2, 'people signed in');
 # the store is small: what was used least recently may have had to go
 my @all = (@cookies, map { my @of = @{ $_->{cookies} }; @of > 60 ? @of[-60 .. -1] : @of } @{ $signed_in->{last} });
 is(alive($httpd, @all), scalar @all, 'all of ' . @all . ' sessions are alive');

@@ -200,6 +200,28 @@ static const char *remember_tokens(cmd_parms *cmd, const sso_field_t *field,
     return refused;
 }
 
+/* Compiled here, so that a mistake is seen at once and a sign-in compiles nothing. */
+static const char *remember_user(cmd_parms *cmd, const sso_config_t *config)
+{
+    const apr_array_header_t *words = config->remote_user;
+    const char *complaint, *c;
+    int groups;
+
+    if (words->nelts < 3)
+        return NULL;
+    complaint = mod_regex_compile(cmd->pool, APR_ARRAY_IDX(words, 1, const char *), &groups);
+    if (complaint)
+        return apr_pstrcat(cmd->pool, "EdxSSORemoteUser: ", complaint, NULL);
+    for (c = APR_ARRAY_IDX(words, 2, const char *); *c; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        else if (*c == '$' && apr_isdigit(c[1]) && c[1] - '0' > groups)
+            return apr_psprintf(cmd->pool, "EdxSSORemoteUser: '$%c': the regular expression has %d "
+                                "groups", c[1], groups);
+    }
+    return NULL;
+}
+
 /* What the whole configuration has to be looked through for later. */
 static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_config_t *config)
 {
@@ -231,6 +253,13 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         APR_ARRAY_PUSH(reading.takers, const server_rec *) = cmd->server;
     if (field == &sso_options[SSO_OPTION_protected_resource] && config->protected_resource)
         return mod_resource_add(cmd);
+    if (field == &sso_options[SSO_OPTION_remote_user])
+        return remember_user(cmd, config);
+    if (field == &sso_options[SSO_OPTION_id_mapping_service] && config->id_mapping_service
+        && !cmd->path)
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, cmd->server, "SSO1204: %s: "
+                     "EdxSSOIDMappingService on outside of a <Location>: whoever may send requests "
+                     "here may ask who is who", place_of(cmd));
     return remember_tokens(cmd, field, config);
 }
 
@@ -351,6 +380,7 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     mod_resource_begin(pconf);
     reading.expressions = apr_hash_make(pconf);
     reading.bare = 0;
+    mod_regex_begin(pconf);
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
@@ -366,9 +396,19 @@ int mod_config_end(apr_pool_t *pconf)
 
         for (k = 0; k < use->names->nelts; k++) {
             const char *name = APR_ARRAY_IDX(use->names, k, const char *);
+            const sso_section_t *section;
 
-            if (section_find(sections, name))
+            section = section_find(sections, name);
+            if (section && (!sso_record_has(section->config, &sso_options[SSO_OPTION_sign_in])
+                            || section->config->sign_in))
                 continue;
+            if (section) {
+                ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
+                             "SSO1208: %s: EdxSSOUse: nobody signs in by " SECTION " %s ...>, "
+                             "which has EdxSSOSignIn off", use->place, name);
+                wrong++;
+                continue;
+            }
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
                          "SSO0051: %s: %s: there is no " SECTION " %s ...> in this server",
                          use->place, use->what, name);
@@ -394,7 +434,8 @@ static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
         if (text)
             printf("    %s %s\n", field->name, text);
     }
-    printf("    # redirect URI: <origin>%s\n", provider->callback_path);
+    if (provider->config->sign_in)
+        printf("    # redirect URI: <origin>%s\n", provider->callback_path);
     for (i = 0; i < SSO_ENDPOINT_COUNT; i++)
         if (provider->endpoint[i])
             printf("    # %s endpoint: %s\n", sso_endpoint_name((sso_endpoint_e)i),
@@ -425,6 +466,8 @@ void mod_config_dump(apr_pool_t *pool, server_rec *main_server)
         }
         for (i = 0; i < site->providers->nelts; i++)
             dump_provider(pool, APR_ARRAY_IDX(site->providers, i, sso_provider_t *));
+        for (i = 0; i < site->clients->nelts; i++)
+            dump_provider(pool, APR_ARRAY_IDX(site->clients, i, sso_provider_t *));
     }
 }
 

@@ -85,6 +85,13 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
  */
 int mod_doctor_run(apr_pool_t *pool, server_rec *main_server, const char *dir);
 
+/* mod_regex.c */
+void mod_regex_begin(apr_pool_t *pconf);
+/** Compile a pattern of the configuration. Returns a complaint, or NULL. */
+const char *mod_regex_compile(apr_pool_t *pool, const char *pattern, int *groups);
+/** sso_ports_t search. */
+int mod_regex_search(const char *pattern, const char *text, sso_match_t found[SSO_MATCHES]);
+
 /* mod_watch.c */
 void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
 
@@ -155,7 +162,7 @@ static inline const sso_site_t *mod_site_of(const request_rec *r)
 {
     const sso_site_t *site = mod_server(r->server)->site;
 
-    return site && site->ring && site->providers->nelts ? site : NULL;
+    return site && site->ring && (site->providers->nelts || site->clients->nelts) ? site : NULL;
 }
 
 #endif

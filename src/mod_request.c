@@ -164,7 +164,11 @@ int mod_request_map(request_rec *r)
 
 int mod_request_access_own(request_rec *r)
 {
-    return is_own(r) ? OK : DECLINED; /* nobody has to be signed in to sign in */
+    const sso_config_t *place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
+
+    if (!is_own(r) || sso_answer_guarded(mod_site_of(r), place, mod_request_state(r)->path))
+        return DECLINED;
+    return OK; /* nobody has to be signed in to sign in */
 }
 
 int mod_request_handle(request_rec *r)

@@ -6,6 +6,7 @@
 #include "mod_glue.h"
 
 #include "sso_http.h"
+#include "sso_idmap.h"
 #include "sso_metadata.h"
 #include "sso_metrics.h"
 #include "sso_pages.h"
@@ -83,6 +84,7 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
     ports->log_baton = baton;
     ports->log_level = wanted_level(s, r);
     ports->call = sso_http_call;
+    ports->search = mod_regex_search;
     ports->store = running.store;
     ports->metrics = mod_status_metrics();
     ports->trace = trace_of;
@@ -251,6 +253,20 @@ static sso_rc_e pages_of(sso_ctx_t *ctx, const sso_config_t *config, const sso_p
     return SSO_OK;
 }
 
+/* What a section says of another one, now that all are there. */
+static int join_sections(sso_ctx_t *ctx, server_rec *s, const sso_site_t *site)
+{
+    const apr_array_header_t *const lists[] = { site->providers, site->clients };
+    int i, k, wrong = 0;
+
+    for (k = 0; k < (int)SSO_COUNT(lists); k++)
+        for (i = 0; i < lists[k]->nelts; i++)
+            if (sso_idmap_resolve(ctx, site, APR_ARRAY_IDX(lists[k], i, sso_provider_t *))
+                != SSO_OK)
+                wrong += report(ctx, s);
+    return wrong;
+}
+
 /* Resolve a server's providers. Returns the number of mistakes. */
 static int make_site(sso_ctx_t *ctx, server_rec *s)
 {
@@ -259,6 +275,7 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
     apr_array_header_t *own_paths = apr_array_make(ctx->pool, 2, sizeof(const char *));
     int i, wrong;
 
+    site->clients = apr_array_make(ctx->pool, 1, sizeof(sso_provider_t *));
     site->realm = realm_of(ctx->pool, s);
     site->config = mod_config_server(s);
     site->path = without_slash(ctx->pool, site->config->path);
@@ -277,13 +294,17 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
             continue;
         }
         provider->http.meter = sso_metrics_row(mod_status_metrics(), provider->name);
+        if (!provider->config->sign_in) {
+            APR_ARRAY_PUSH(site->clients, sso_provider_t *) = provider;
+            continue;
+        }
         APR_ARRAY_PUSH(site->providers, sso_provider_t *) = provider;
         if (provider->config->callback_path)
             APR_ARRAY_PUSH(own_paths, const char *) = provider->callback_path;
     }
     if (sso_site_settle(ctx, site) != SSO_OK)
         wrong += report(ctx, s);
-    return wrong + check_callbacks(ctx, s, site);
+    return wrong + check_callbacks(ctx, s, site) + join_sections(ctx, s, site);
 }
 
 int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)

@@ -242,6 +242,8 @@ typedef struct endpoint_t {
 static const endpoint_t endpoints[] = {
     { "login", "GET HEAD POST", 0, 0, sso_login_serve },
     { "callback", "GET POST", 0, 1, sso_callback_serve },
+    { "complete", "GET POST", 0, 0, sso_complete_serve },
+    { "idmapping", "GET HEAD", 1, 1, sso_mapping_serve },
     { "logout", "GET POST", 0, 0, sso_logout_serve },
     { "frontchannel-logout", "GET HEAD", 0, 1, sso_frontchannel_serve },
     { "backchannel-logout", "POST", 1, 1, sso_backchannel_serve },
@@ -260,6 +262,14 @@ static int under(const char *path, const char *prefix)
 int sso_answer_owns(const sso_site_t *site, const char *path)
 {
     return under(path, site->path) || sso_list_has(site->own_paths, path);
+}
+
+int sso_answer_guarded(const sso_site_t *site, const sso_config_t *place, const char *path)
+{
+    apr_size_t length = strlen(site->path);
+
+    return place && place->id_mapping_service && under(path, site->path)
+           && under(path + length, "/idmapping");
 }
 
 /* The endpoint of a path, and what stands after its name. */

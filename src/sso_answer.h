@@ -55,6 +55,13 @@ typedef struct sso_answer_t {
 int sso_answer_owns(const sso_site_t *site, const char *path);
 
 /**
+ * Whether one of the module's own URLs is a place like any other, which who may come to has to be
+ * found out first: the ID mapping, where EdxSSOIDMappingService is on. All others are for
+ * everybody.
+ */
+int sso_answer_guarded(const sso_site_t *site, const sso_config_t *place, const char *path);
+
+/**
  * Answer a request to one of the module's own URLs. Always fills @a answer; a failure has been
  * turned into a page or JSON, and is still in ctx->err for the log.
  */

@@ -55,6 +55,13 @@ struct sso_store_t;
 struct sso_metrics_t;
 struct sso_ctx_t;
 
+/** A part of a text that a pattern found: [from, to). A group that took no part is empty. */
+typedef struct sso_match_t {
+    apr_size_t from, to;
+} sso_match_t;
+
+#define SSO_MATCHES 10 /* the whole, and nine groups */
+
 /** The outside world. All members but log may be NULL where a piece of work has no use for them. */
 typedef struct sso_ports_t {
     void (*log)(void *baton, sso_level_e level, const char *text);
@@ -66,6 +73,9 @@ typedef struct sso_ports_t {
     struct sso_metrics_t *metrics; /* sso_metrics.h; NULL: nothing is counted */
     /* the `traceparent` that the request came with, as it stands, or NULL; of log_baton */
     const char *(*trace)(void *baton);
+    /* Search a text for a pattern that the configuration has: 1 if found. The core has no regular
+     * expressions of its own, so that an administrator meets the same ones as everywhere else. */
+    int (*search)(const char *pattern, const char *text, sso_match_t found[SSO_MATCHES]);
 } sso_ports_t;
 
 /** One piece of work: one request, one configuration run, one test case. Used by one thread. */

@@ -187,7 +187,7 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
                                 sso_own_url(ctx, request, provider->callback_path, NULL),
                                 login->verifier, NULL };
     sso_wanted_t wanted = { .nonce = login->nonce, .code = response->code,
-                            .profile = response->profile };
+                            .profile = response->profile, .tries = login->tries };
     sso_tokens_t tokens;
 
     sso_request_params(ctx, request, provider->config->token_param, extra);
@@ -241,6 +241,12 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
     if (rc == SSO_OK)
         rc = finish(ctx, request, session, login, answer);
     sso_metrics_sign_in(ctx, provider->http.meter, rc);
+    if (login && rc == SSO_DENIED) {
+        sso_rc_e answered = sso_incomplete_answer(ctx, request, provider, login, answer);
+
+        if (answered != SSO_ABSENT)
+            return sso_within(ctx, answered, provider->name);
+    }
     if (rc != SSO_OK) /* where the page's link leads: to the start of this very sign-in */
         answer->retry = sso_login_link(ctx, request, provider->name, login ? login->next : NULL);
     return sso_within(ctx, rc, provider->name);

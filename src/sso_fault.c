@@ -44,6 +44,10 @@ static const sso_fault_t
         SSO_T("You cannot sign in here with this account"),
         SSO_T("The sign-in service knows you, but this site does not accept accounts of your "
               "organization. If you have another account, use that one.") },
+    no_account = { 403, "no_account", SSO_PAGE_ERROR,
+        SSO_T("There is no account for you here"),
+        SSO_T("The sign-in service knows you, but no user account of the learning site is linked "
+              "to you. Link your account there first, or ask the people who run this site.") },
     sign_in = { 401, "login_required", SSO_PAGE_ERROR,
         SSO_T("Please sign in"),
         SSO_T("You have to sign in to see this.") },
@@ -151,6 +155,18 @@ static const struct {
     { 1142, 1142, &bad_method },
     { 1143, 1144, &try_later },
     { 1149, 1149, &try_later },
+    { 1210, 1210, &try_later }, /* the ID mapping */
+    { 1215, 1215, &try_later },
+    { 1217, 1217, &try_later },
+    { 1223, 1223, &no_account },
+    { 1224, 1224, &incomplete },
+    { 1231, 1232, &bad_link }, /* tickets */
+    { 1233, 1234, &start_again },
+    { 1235, 1235, &bad_link },
+    { 1236, 1236, &start_again },
+    { 1240, 1241, &nothing },
+    { 1245, 1245, &nothing },
+    { 1250, 1250, &incomplete },
 };
 
 static const sso_fault_t *const by_result[] = {

@@ -15,6 +15,7 @@ typedef struct sso_login_t {
     const char *provider, *binding, *verifier, *nonce, *next;
     const char *challenged; /* not NULL: asked with the claims of a challenge, which is done once */
     apr_int64_t issued; /* seconds */
+    int tries;          /* how often it was started again by a ticket of sso_incomplete.c */
 } sso_login_t;
 
 /** login: choose a provider, or start. */
@@ -53,6 +54,23 @@ sso_rc_e sso_backchannel_serve(sso_ctx_t *ctx, const sso_request_t *request, con
 sso_rc_e sso_own_session_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                                sso_answer_t *answer);
 
+/**
+ * Answer a sign-in that failed because too little is known of the user: a redirect to
+ * EdxSSOIncompleteURL (SSO_OK), or what the page says (SSO_DENIED, as noted). SSO_ABSENT: what was
+ * noted is another failure.
+ */
+sso_rc_e sso_incomplete_answer(sso_ctx_t *ctx, const sso_request_t *request,
+                               const sso_provider_t *provider, const sso_login_t *login,
+                               sso_answer_t *answer);
+
+/** complete: a ticket that such a redirect carried comes back. */
+sso_rc_e sso_complete_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                            sso_answer_t *answer);
+
+/** idmapping/NAME: the ID mapping, for middleware. */
+sso_rc_e sso_mapping_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
+                           sso_answer_t *answer);
+
 /** jwks.json: the public keys of this site's client assertions. */
 sso_rc_e sso_own_keys_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                             sso_answer_t *answer);
@@ -71,6 +89,17 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
 sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
                              const sso_provider_t *provider, const sso_login_t *login,
                              const char *claims, sso_answer_t *answer);
+
+/** Start a sign-in again that a ticket tells of. */
+sso_rc_e sso_login_resume(sso_ctx_t *ctx, const sso_request_t *request,
+                          const sso_provider_t *provider, const char *next, int tries,
+                          sso_answer_t *answer);
+
+/** Whether this browser is the one of a binding (sso_login_t). SSO_DENIED: no cookie, another. */
+sso_rc_e sso_login_bound(sso_ctx_t *ctx, const sso_request_t *request, const char *binding);
+
+/** Let the browser keep its cookie for as long again. */
+void sso_login_renew(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer);
 
 /** Open a state and check it against browser, provider and clock. */
 sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,

@@ -40,7 +40,10 @@ sso_rc_e sso_identity_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_pro
     if (wanted->before)
         add_lasting(wanted->before, claims);
     sso_graph_add(ctx, provider, tokens, claims, &photo);
-    SSO_TRY(sso_session_build(ctx, site, provider, claims, &found));
+    SSO_TRY(sso_session_build_as(ctx, site, provider, claims,
+                                 wanted->before ? SSO_IDMAP_PATIENT
+                                                : wanted->tries ? SSO_IDMAP_ANEW : SSO_IDMAP_USUAL,
+                                 &found));
     sso_photo_keep(ctx, site, found, &photo);
     *session = found;
     return SSO_OK;

@@ -58,7 +58,8 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
                                              "/oauth2/.well-known/openid-configuration", NULL);
     else if (strcasecmp(config->discovery, "off"))
         provider->metadata_url = config->discovery;
-    if (!provider->keys && !provider->endpoint[SSO_ENDPOINT_JWKS] && !provider->metadata_url
+    if (config->sign_in && !provider->keys && !provider->endpoint[SSO_ENDPOINT_JWKS]
+        && !provider->metadata_url
         && !config->trust_token_endpoint
         && !(config->endpoint && apr_table_get(config->endpoint, "jwks")))
         return sso_fail(ctx, SSO_MISCONFIG, 49, "nothing says how to check the LMS's tokens: give "

@@ -96,6 +96,15 @@ void sso_login_uncount(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_
     write_browser(ctx, request, &browser, answer);
 }
 
+void sso_login_renew(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
+{
+    browser_t browser;
+
+    read_browser(ctx, request, &browser);
+    if (browser.binding)
+        write_browser(ctx, request, &browser, answer);
+}
+
 const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
                            const char *next)
 {
@@ -126,7 +135,8 @@ static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const s
                                    login->provider, "\n", login->binding, "\n",
                                    login->verifier ? login->verifier : "", "\n",
                                    login->nonce ? login->nonce : "", "\n",
-                                   login->challenged ? "1" : "", "\n", login->next, NULL);
+                                   login->challenged ? "1" : "", "\n",
+                                   apr_itoa(ctx->pool, login->tries), "\n", login->next, NULL);
 
     return sso_seal(ctx, request->site->ring, "state", text, state);
 }
@@ -179,6 +189,7 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     SSO_TRY(rc);
     SSO_TRY(make_login(ctx, request, provider, next, &login, answer));
     login->challenged = wants.claims;
+    login->tries = wants.tries;
     SSO_TRY(seal_state(ctx, request, login, &state));
     sso_form_add(form, "client_id", provider->config->client_id);
     sso_form_add(form, "redirect_uri", sso_own_url(ctx, request, provider->callback_path, NULL));
@@ -226,6 +237,15 @@ sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
     sso_wanted_t wanted = { .claims = claims };
 
     return start(ctx, request, provider, login->next, &wanted, answer);
+}
+
+sso_rc_e sso_login_resume(sso_ctx_t *ctx, const sso_request_t *request,
+                          const sso_provider_t *provider, const char *next, int tries,
+                          sso_answer_t *answer)
+{
+    sso_wanted_t wanted = { .tries = tries };
+
+    return start(ctx, request, provider, next, &wanted, answer);
 }
 
 static int is_among(const apr_array_header_t *list, const sso_provider_t *provider)
@@ -412,9 +432,9 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
 static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const char *state,
                            sso_login_t *login)
 {
+    const char *text, *tries = NULL;
     const char **const fields[] = { &login->provider, &login->binding, &login->verifier,
-                                    &login->nonce, &login->challenged, &login->next };
-    const char *text;
+                                    &login->nonce, &login->challenged, &tries, &login->next };
     char *line;
     unsigned i;
 
@@ -428,16 +448,31 @@ static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const c
         *fields[i] = *line && *line != '\n' ? line : NULL;
         line += strcspn(line, "\n");
     }
+    login->tries = tries ? (int)apr_atoi64(tries) : 0;
     return login->provider && login->binding && login->next
                ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 513, "a sealed state cannot be read");
+}
+
+sso_rc_e sso_login_bound(sso_ctx_t *ctx, const sso_request_t *request, const char *binding)
+{
+    browser_t browser;
+    const char *mark;
+
+    read_browser(ctx, request, &browser);
+    if (!browser.binding)
+        return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "
+                        "when the sign-in was started: another browser, blocked cookies, or "
+                        "another host name than it was started on");
+    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &mark));
+    if (!sso_same_secret(mark, binding))
+        return sso_fail(ctx, SSO_DENIED, 555, "the sign-in was started in another browser");
+    return SSO_OK;
 }
 
 sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
                         const sso_provider_t *provider, const char *state, sso_login_t **login)
 {
     sso_login_t *opened = apr_pcalloc(ctx->pool, sizeof(*opened));
-    browser_t browser;
-    const char *mark;
     apr_int64_t age;
 
     SSO_TRY(sso_within(ctx, read_state(ctx, request, state, opened), "state"));
@@ -453,14 +488,7 @@ sso_rc_e sso_login_open(sso_ctx_t *ctx, const sso_request_t *request,
                         (int)strcspn(opened->provider, ":"), opened->provider,
                         strncmp(opened->provider, provider->tag, strlen(provider->name) + 1)
                             ? "" : ", which has been configured otherwise since");
-    read_browser(ctx, request, &browser);
-    if (!browser.binding)
-        return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "
-                        "when the sign-in was started: another browser, blocked cookies, or "
-                        "another host name than it was started on");
-    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &mark));
-    if (!sso_same_secret(mark, opened->binding))
-        return sso_fail(ctx, SSO_DENIED, 555, "the sign-in was started in another browser");
+    SSO_TRY(sso_login_bound(ctx, request, opened->binding));
     *login = opened;
     return SSO_OK;
 }

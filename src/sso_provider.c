@@ -64,17 +64,29 @@ const char *sso_endpoint_name(sso_endpoint_e which)
     return endpoint_names[which];
 }
 
-const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name)
+static const sso_provider_t *find_in(const apr_array_header_t *list, const char *name)
 {
     int i;
 
-    for (i = 0; i < site->providers->nelts; i++) {
-        const sso_provider_t *provider = APR_ARRAY_IDX(site->providers, i, sso_provider_t *);
+    for (i = 0; list && i < list->nelts; i++) {
+        const sso_provider_t *provider = APR_ARRAY_IDX(list, i, sso_provider_t *);
 
         if (!strcmp(provider->name, name))
             return provider;
     }
     return NULL;
+}
+
+const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name)
+{
+    return find_in(site->providers, name);
+}
+
+const sso_provider_t *sso_section_find(const sso_site_t *site, const char *name)
+{
+    const sso_provider_t *provider = find_in(site->providers, name);
+
+    return provider ? provider : find_in(site->clients, name);
 }
 
 int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
@@ -108,7 +120,19 @@ int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
     return found;
 }
 
-/* Preset of the table < preset of the type < server < section. */
+/* Whether a section is one that people sign in by. */
+static int signs_in(const sso_site_t *site, const sso_section_t *section)
+{
+    const sso_field_t *field = &sso_options[SSO_OPTION_sign_in];
+
+    return sso_record_has(section->config, field) ? section->config->sign_in
+                                                  : site->config->sign_in;
+}
+
+/*
+ * Preset of the table < preset of the type < server < section. What a sign-in asks for by itself,
+ * a client that is none does not.
+ */
 static sso_rc_e merge_config(sso_ctx_t *ctx, const sso_site_t *site, const sso_section_t *section,
                              const sso_kind_t *kind, const sso_config_t **merged)
 {
@@ -119,6 +143,8 @@ static sso_rc_e merge_config(sso_ctx_t *ctx, const sso_site_t *site, const sso_s
     for (preset = kind->presets; preset->option >= 0; preset++) {
         const apr_array_header_t *words = sso_words(ctx->pool, preset->words);
 
+        if (preset->option == SSO_OPTION_scope && !signs_in(site, section))
+            continue;
         SSO_TRY(sso_record_set(ctx, base, &sso_options[preset->option], words->nelts,
                                (const char *const *)(const void *)words->elts));
     }
@@ -289,21 +315,32 @@ static sso_rc_e check_trust(sso_ctx_t *ctx, const sso_provider_t *provider)
                     "neither https nor on loopback; give the keys by EdxSSOJWKS instead", token);
 }
 
+static int path_or_url(apr_pool_t *pool, const char *text)
+{
+    sso_url_t url;
+
+    return (*text == '/' && text[1] != '/' && text[1] != '\\')
+           || sso_url_parse(pool, text, &url) == SSO_OK;
+}
+
 /* Texts that are a word or a URL: wrong ones are seen now, not at somebody's sign-in. */
 static sso_rc_e check_urls(sso_ctx_t *ctx, const sso_provider_t *provider)
 {
     const char *discovery = provider->config->discovery;
     const char *landing = provider->config->logout_redirect_url;
+    const char *form = provider->config->incomplete_url;
     sso_url_t url;
 
     if (strcasecmp(discovery, "on") && strcasecmp(discovery, "off")
         && sso_url_parse(ctx->pool, discovery, &url) != SSO_OK)
         return sso_fail(ctx, SSO_MISCONFIG, 66, "EdxSSODiscovery: '%s' is not on, off, or a URL",
                         discovery);
-    if ((*landing != '/' || landing[1] == '/')
-        && sso_url_parse(ctx->pool, landing, &url) != SSO_OK)
+    if (!path_or_url(ctx->pool, landing))
         return sso_fail(ctx, SSO_MISCONFIG, 67, "EdxSSOLogoutRedirectURL: '%s' is not a path such "
                         "as /bye, or a URL", landing);
+    if (form && (!path_or_url(ctx->pool, form) || strchr(form, '#')))
+        return sso_fail(ctx, SSO_MISCONFIG, 1207, "EdxSSOIncompleteURL: '%s' is not a path such as "
+                        "/register, or a URL", form);
     return SSO_OK;
 }
 

@@ -42,6 +42,8 @@ typedef enum {
 typedef struct sso_kind_t sso_kind_t;
 struct sso_client_auth_t;
 struct sso_documents_t;
+struct sso_idmap_t;
+struct sso_signer_t;
 
 typedef struct sso_provider_t {
     const char *name;
@@ -66,6 +68,7 @@ typedef struct sso_provider_t {
     struct sso_documents_t *documents; /* keys and metadata that come from URLs */
     const apr_array_header_t *scope;   /* of const char *: what is asked for */
     unsigned graph;                    /* what Microsoft Graph is asked for: bits, or 0 */
+    const struct sso_idmap_t *idmap;   /* EdxSSOIDMapping; NULL: none */
 } sso_provider_t;
 
 /** What the token endpoint answered (RFC 6749 5.1). */
@@ -85,6 +88,7 @@ typedef struct sso_wanted_t {
     /* of a refresh: the id_token is the one of before; the claims of before */
     int again;
     const struct sso_claims_t *before;
+    int tries;           /* of a sign-in that a ticket started again: ask everything anew */
 } sso_wanted_t;
 
 /** What goes along when a browser signs out at the provider; NULL: it is not there. */
@@ -177,6 +181,9 @@ typedef struct sso_site_t {
     const sso_config_t *config; /* the server's record */
     sso_keyring_t *ring;        /* NULL while only checking the configuration */
     apr_array_header_t *providers; /* of sso_provider_t *, in the order of their sections */
+    apr_array_header_t *clients; /* of sso_provider_t *: sections with EdxSSOSignIn off; or NULL */
+    /* of const struct sso_signer_t *, the one that signs first: EdxSSOExportJWT; NULL: none */
+    const apr_array_header_t *signers;
     const apr_array_header_t *own_paths; /* of const char *: callback paths outside EdxSSOPath */
     const char *path;           /* EdxSSOPath without trailing slash */
     unsigned char policy[SSO_DIGEST_BYTES]; /* of all providers: see sso_site_settle() */
@@ -219,6 +226,9 @@ sso_rc_e sso_site_settle(sso_ctx_t *ctx, sso_site_t *site);
 
 /** A provider of a site by name, or NULL. */
 const sso_provider_t *sso_provider_find(const sso_site_t *site, const char *name);
+
+/** The same among all sections, also those that nobody signs in by. */
+const sso_provider_t *sso_section_find(const sso_site_t *site, const char *name);
 
 /**
  * Whether calls to @a url may be http: some directive of the provider names its scheme, host and

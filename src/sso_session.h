@@ -26,6 +26,7 @@
  */
 
 #include "sso_claims.h"
+#include "sso_idmap.h"
 #include "sso_provider.h"
 #include "sso_revoke.h"
 #include "sso_store.h"
@@ -83,12 +84,18 @@ typedef struct sso_brought_t {
  * Build a session from claims that have been checked: picks the texts, applies EdxSSOClaimMap and
  * EdxSSORequireClaim, flattens.
  *
- * @return SSO_DENIED    no user name, or a required claim is missing (ctx->err.detail: its name)
+ * @return SSO_DENIED    no user name, or required claims are missing (ctx->err.detail: which), or
+ *                       the ID mapping has no entry and there must be one
  *         SSO_BAD_INPUT a user name with control characters
  *         SSO_UPSTREAM  too many claims
  */
 sso_rc_e sso_session_build(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
                            const json_t *claims, sso_session_t **session);
+
+/** The same, with another way of asking the ID mapping than the usual one. */
+sso_rc_e sso_session_build_as(sso_ctx_t *ctx, const sso_site_t *site,
+                              const sso_provider_t *provider, const json_t *claims,
+                              sso_idmap_mode_e mode, sso_session_t **session);
 
 /**
  * Begin a new session: in the store, or, where EdxSSOSessions says so and it fits, in the browser

@@ -77,6 +77,9 @@ extern const sso_value_kind_t
     sso_kind_CHOICE, /* int: index into limits "a|b|c"; on|off is "off|on" */
     /* apr_array_header_t * of const char *: limits "a|b|c", or NULL for any word */
     sso_kind_LIST,
+    /* apr_array_header_t * of const char *: limits name the words, "claim [regex replacement]":
+     * those in brackets may be left out together; any text, also none */
+    sso_kind_WORDS,
     sso_kind_URLS,   /* apr_array_header_t * of const char * */
     sso_kind_SECRET, /* apr_array_header_t * of sso_secret_t: limits "MAX" words */
     sso_kind_TABLE,  /* apr_table_t *: name and value; limits "a|b|c" for the names; adds */
@@ -94,6 +97,7 @@ extern const sso_value_kind_t
 #define SSO_TYPE_SPANS  apr_array_header_t *
 #define SSO_TYPE_CHOICE int
 #define SSO_TYPE_LIST   apr_array_header_t *
+#define SSO_TYPE_WORDS  apr_array_header_t *
 #define SSO_TYPE_URLS   apr_array_header_t *
 #define SSO_TYPE_SECRET apr_array_header_t *
 #define SSO_TYPE_TABLE  apr_table_t *

@@ -166,6 +166,21 @@ sso_rc_e sso_token_refresh(sso_ctx_t *ctx, const sso_provider_t *provider, const
     return send_grant(ctx, provider, form, extra, 1, tokens);
 }
 
+sso_rc_e sso_token_client(sso_ctx_t *ctx, const sso_provider_t *provider, sso_tokens_t *tokens)
+{
+    sso_form_t *form = sso_form_make(ctx->pool);
+    sso_tokens_t got;
+
+    sso_form_add(form, "grant_type", "client_credentials");
+    if (provider->scope)
+        sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->scope, ' '));
+    SSO_TRY(send_grant(ctx, provider, form, NULL, 0, &got));
+    if (!got.access_token)
+        return sso_fail(ctx, SSO_UPSTREAM, 1209, "token endpoint: its answer has no access_token");
+    *tokens = got;
+    return SSO_OK;
+}
+
 static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_keys_t *keys,
                             const char *what, const char *token, sso_jwt_t **jwt)
 {

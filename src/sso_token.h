@@ -39,6 +39,12 @@ sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,
 sso_rc_e sso_token_refresh(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token,
                            const char *extra, sso_tokens_t *tokens);
 
+/**
+ * A token for this site itself (RFC 6749 4.4), with the scopes of EdxSSOScope if there are any.
+ * As sso_token_redeem().
+ */
+sso_rc_e sso_token_client(sso_ctx_t *ctx, const sso_provider_t *provider, sso_tokens_t *tokens);
+
 /** The rules a token's claims are judged by. */
 typedef struct sso_claim_rules_t {
     const char *what;                     /* for messages: "lms: access token" */

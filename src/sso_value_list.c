@@ -109,6 +109,53 @@ static sso_rc_e files_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
     return SSO_OK;
 }
 
+/* How many words a syntax such as "claim [regex replacement]" has, up to a character. */
+static int words_count(const char *syntax, char end)
+{
+    int count = 0;
+
+    while (*syntax && *syntax != end) {
+        count++;
+        syntax += strcspn(syntax, " ");
+        syntax += *syntax == ' ';
+    }
+    return count;
+}
+
+static sso_rc_e words_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
+                           const char *const *argv, void *slot)
+{
+    apr_array_header_t *list = apr_array_make(ctx->pool, argc, sizeof(const char *));
+    int i;
+
+    if (argc != words_count(field->limits, '[') && argc != words_count(field->limits, '\0'))
+        return sso_fail(ctx, SSO_MISCONFIG, 1205, "takes %s", field->limits);
+    for (i = 0; i < argc; i++) {
+        if ((!i && !*argv[i]) || strlen(argv[i]) > SSO_VALUE_TEXT_MAX)
+            return sso_fail(ctx, SSO_MISCONFIG, 1206, "an empty or over-long word is not allowed");
+        APR_ARRAY_PUSH(list, const char *) = apr_pstrdup(ctx->pool, argv[i]);
+    }
+    *(apr_array_header_t **)slot = list;
+    return SSO_OK;
+}
+
+/* As it would be written: what is empty or has a space needs quotes. */
+static const char *words_print(apr_pool_t *pool, const sso_field_t *field, const void *slot)
+{
+    const apr_array_header_t *list = *(apr_array_header_t *const *)slot;
+    const char *text = NULL;
+    int i;
+
+    (void)field;
+    for (i = 0; list && i < list->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(list, i, const char *);
+        const char *quote = !*word || strchr(word, ' ') ? "\"" : "";
+
+        text = apr_pstrcat(pool, text ? text : "", text ? " " : "", quote, word, quote, NULL);
+    }
+    return text;
+}
+
 static sso_rc_e urls_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
                           const char *const *argv, void *slot)
 {
@@ -259,6 +306,7 @@ const sso_value_kind_t
     sso_kind_CHOICE = { "choice", sizeof(int), 1, 1, 0, choice_read, NULL, NULL, choice_print },
     sso_kind_LIST = { "list", POINTER, 1, 0, 0, list_read, list_load, list_save, list_print },
     sso_kind_FILES = { "files", POINTER, 2, 2, 0, files_read, NULL, NULL, list_print },
+    sso_kind_WORDS = { "words", POINTER, 1, 0, 0, words_read, NULL, NULL, words_print },
     sso_kind_URLS = { "urls", POINTER, 1, 0, 0, urls_read, NULL, NULL, list_print },
     sso_kind_SECRET = { "secret", POINTER, 1, 0, 0, secret_read, NULL, NULL, secret_print },
     sso_kind_TABLE = { "table", POINTER, 2, 2, 1, table_read, NULL, NULL, table_print },

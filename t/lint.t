@@ -19,8 +19,9 @@ my @LAYERS = (
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis language template)],
     [qw(value config options pages)],
     [qw(provider kind metadata document id_token aggregate par token client_auth http policy access introspect)],
-    [qw(session revoke claims export idmap graph verified require claim)],
-    [qw(answer flow identity own_keys own_session refresh pass jar page login choice callback bearer logout photo metrics_text doctor credential resource)],
+    [qw(session revoke claims export idmap graph user verified require claim)],
+    [qw(answer flow identity own_keys own_session refresh pass jar page login choice callback bearer logout photo metrics_text doctor credential resource
+        incomplete mapping)],
 );
 my $GLUE = @LAYERS;
 

@@ -264,6 +264,20 @@ my %documented = map { $_ => 1 } $messages =~ /^[#|\s*`]*(SSO\d{4})\b/mg;
 rule 'message numbers are in docs/messages.md', map { "$_ ($sites{$_}[0])" } grep { !$documented{$_} } sort keys %sites;
 rule 'docs/messages.md tells of no other', grep { !$sites{$_} } sort keys %documented;
 
+# Each number has a row: what happened in so many words, and what to do.
+my @columns;
+my @thin = map {
+    my @cells = map { s/^\s+|\s+$//gr } split /(?<!\\)\|/, $_ =~ s/^\||\|\s*$//gr;
+    @columns = @cells if $cells[0] eq 'number';
+    my %said;
+    @said{@columns} = @cells;
+    $cells[0] !~ /^SSO\d{4}$/ ? ()
+        : @cells != @columns ? "$cells[0]: as many cells as the table has columns"
+        : ($said{'what happened'} // '') !~ /^(?!As SSO|The same|See ).{12}/ ? "$cells[0]: what happened"
+        : length($said{'what to do'} // '') < 6 ? "$cells[0]: what to do" : ();
+} grep { /^\|/ } split /\n/, $messages;
+rule 'docs/messages.md says of each what happened and what to do', @thin;
+
 # ---- directives
 
 my %directive;

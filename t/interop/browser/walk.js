@@ -22,7 +22,7 @@ process.on('uncaughtException', async (error) => {
 });
 
 async function open(options = {}) {
-    const context = await browser.newContext({ viewport: { width: 800, height: 600 }, locale: 'en-US', ...options });
+    const context = await browser.newContext({ viewport: { width: 640, height: 440 }, locale: 'en-US', ...options });
     const page = await context.newPage();
     last = page;
     page.complaints = [];
@@ -63,7 +63,11 @@ async function check(page, name, shot) {
     ok(seen.title.startsWith(seen.heading), `${name}: the title begins with the heading`, seen.title);
     is(page.complaints.join('\n'), '', `${name}: the console is silent, nothing else is loaded`);
     page.complaints.length = 0;
-    if (shot) await page.screenshot({ path: `${SHOTS}/${shot}.png` });
+    if (shot) {
+        // the port of today is not for pictures
+        await page.evaluate(() => { document.querySelector('header bdi').textContent = 'studio.example.org'; });
+        await page.screenshot({ path: `${SHOTS}/${shot}.png` });
+    }
     return seen;
 }
 

@@ -170,5 +170,6 @@ const char *mod_origin(request_rec *r, const sso_site_t *site)
         return NULL;
     if (!seen.port || seen.port == (strcmp(seen.scheme, "https") ? 80 : 443))
         return apr_pstrcat(r->pool, seen.scheme, "://", seen.host, NULL);
-    return apr_psprintf(r->pool, "%s://%s:%d", seen.scheme, seen.host, seen.port);
+    return apr_pstrcat(r->pool, seen.scheme, "://", seen.host, ":", apr_itoa(r->pool, seen.port),
+                       NULL);
 }

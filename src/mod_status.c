@@ -57,12 +57,14 @@ static sso_ctx_t context(request_rec *r)
 
 int mod_status_handle(request_rec *r)
 {
-    const char *accept = apr_table_get(r->headers_in, "Accept");
-    int openmetrics = accept && strstr(accept, "application/openmetrics-text");
+    const char *accept;
+    int openmetrics;
     sso_ctx_t ctx;
 
-    if (!r->handler || strcmp(r->handler, HANDLER))
+    if (!r->handler || strcmp(r->handler, HANDLER)) /* every request of this server comes by */
         return DECLINED;
+    accept = apr_table_get(r->headers_in, "Accept");
+    openmetrics = accept && strstr(accept, "application/openmetrics-text");
     r->allowed = (apr_int64_t)1 << M_GET;
     if (r->method_number != M_GET)
         return HTTP_METHOD_NOT_ALLOWED;

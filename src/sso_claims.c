@@ -65,34 +65,32 @@ static int rows_hold(const sso_claims_t *claims)
 
     for (i = 0; i < claims->count; i++) {
         const sso_claim_t *row = &claims->rows[i];
-        apr_uint64_t name_end = (apr_uint64_t)row->name_at + row->name_length;
-        apr_uint64_t end = (apr_uint64_t)row->value_at + row->value_length;
+        int plain = row->flags & SSO_CLAIM_PLAIN, array = row->type == SSO_CLAIM_ARRAY;
 
-        if (row->name_at <= at || row->value_at <= name_end || row->winner > claims->count)
+        if (row->name_at <= at || row->winner > claims->count
+            || row->value_at <= (apr_uint64_t)row->name_at + row->name_length
+            || (plain && row->label_length != row->name_length)
+            || (array && row->value_length < 2))
             return 0;
-        at = end + (row->type == SSO_CLAIM_STRING);
+        at = (apr_uint64_t)row->value_at + row->value_length + (row->type == SSO_CLAIM_STRING);
+        if (i < claims->default_count && at >= claims->default_length)
+            return 0;
         labels += row->label_length;
-        shown += row->label_length;
-        if (!(row->flags & SSO_CLAIM_PLAIN))
-            shown += row->label_length;
+        shown += plain ? row->label_length : 2u * row->label_length;
         if (row->flags & SSO_CLAIM_AS_IS) {
-            if (row->shown_length != row->value_length)
+            if (array || row->shown_length != row->value_length)
                 return 0;
+            continue;
         }
-        else {
-            shown += row->shown_length;
-            if (shown >= claims->shown_length || claims->shown[shown++])
-                return 0;
-        }
-        if ((row->type == SSO_CLAIM_ARRAY && row->value_length < 2)
-            || (i + 1 == claims->default_count && at >= claims->default_length))
+        shown += row->shown_length;
+        if (shown >= claims->shown_length || claims->shown[shown++])
             return 0;
     }
     return at <= claims->text_length && shown == claims->shown_length
            && labels == claims->label_bytes;
 }
 
-int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims)
+int sso_claims_point(const void *bytes, apr_size_t length, sso_claims_t *claims)
 {
     const char *at = bytes;
     blob_head_t head;
@@ -118,7 +116,17 @@ int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims)
     found.rows = (const void *)(at + sizeof(head));
     found.text = at + sizeof(head) + rows_bytes;
     found.shown = found.text + found.text_length + 1;
-    if (found.text[found.default_length] || found.text[found.text_length] || !rows_hold(&found))
+    if (found.text[found.default_length] || found.text[found.text_length])
+        return 0;
+    *claims = found;
+    return 1;
+}
+
+int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims)
+{
+    sso_claims_t found;
+
+    if (!sso_claims_point(bytes, length, &found) || !rows_hold(&found))
         return 0;
     *claims = found;
     return 1;

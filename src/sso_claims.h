@@ -107,6 +107,9 @@ void sso_claims_write(const sso_claims_t *claims, void *out);
  */
 int sso_claims_read(const void *bytes, apr_size_t length, sso_claims_t *claims);
 
+/** The same for bytes that sso_claims_read() has found to be whole before. */
+int sso_claims_point(const void *bytes, apr_size_t length, sso_claims_t *claims);
+
 /**
  * A claim's value as an app sees it: UTF-8, control characters as spaces, arrays joined.
  * @param length  out, or NULL

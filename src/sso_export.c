@@ -124,8 +124,8 @@ typedef struct exporter_t {
     char *prefix, *header_prefix; /* with SSO_CLAIMS_SLACK bytes behind them */
     apr_size_t prefix_length;
     apr_table_t *env, *headers; /* NULL: not wanted */
-    char *names;                /* room for the names to come */
     char *values; /* the claims' text, to be cut into values; NULL: each is copied */
+    int commas;   /* arrays are joined as they were at sign-in */
 } exporter_t;
 
 /* A header value may have no control characters; a header too long breaks the app's server. */
@@ -211,16 +211,15 @@ static inline void copy_short(char *to, const char *from, apr_size_t length)
         memcpy(to + SSO_CLAIMS_SLACK, from + SSO_CLAIMS_SLACK, length - SSO_CLAIMS_SLACK);
 }
 
-static const char *put_name(exporter_t *out, const char *prefix, const char *label,
-                            apr_size_t length)
+/* Write a name at @a at; returns where the next one goes. */
+static inline char *put_name(char *at, const char *prefix, apr_size_t prefix_length,
+                             const char *label, apr_size_t length)
 {
-    char *name = out->names;
-
-    copy_short(name, prefix, out->prefix_length);
-    copy_short(name + out->prefix_length, label, length);
-    out->names += out->prefix_length + length;
-    *out->names++ = '\0';
-    return name;
+    copy_short(at, prefix, prefix_length);
+    at += prefix_length;
+    copy_short(at, label, length);
+    at[length] = '\0';
+    return at + length + 1;
 }
 
 /*
@@ -272,7 +271,7 @@ static int is_outdone(const sso_config_t *place, const sso_claims_t *claims, apr
     return other != 0;
 }
 
-/* A value of which there is no text of its own yet. */
+/* A value that is not rendered as this place wants it. */
 static const char *value_of(const exporter_t *out, const sso_claims_t *claims,
                             const sso_claim_t *claim, apr_size_t *length)
 {
@@ -283,36 +282,45 @@ static const char *value_of(const exporter_t *out, const sso_claims_t *claims,
     return out->values + claim->value_at;
 }
 
-static void export_claim(exporter_t *out, const sso_claims_t *claims, const sso_claim_t *claim,
-                         const sso_shown_t *shown)
+/* Export one claim, with its names at @a at; returns where the next one's go. */
+static char *export_claim(const exporter_t *out, const sso_claims_t *claims,
+                          const sso_claim_t *claim, const sso_shown_t *shown, char *at)
 {
-    int commas = out->place->claim_delimiter[0] == ',' && !out->place->claim_delimiter[1];
+    const apr_size_t prefix_length = out->prefix_length, label_length = claim->label_length;
     apr_size_t length = claim->shown_length;
-    const char *value = shown->value, *name;
+    const char *value = shown->value;
+    char *name = at;
 
-    if (!value || (!commas && claim->type == SSO_CLAIM_ARRAY))
+    if (!value || (!out->commas && claim->type == SSO_CLAIM_ARRAY))
         value = value_of(out, claims, claim, &length);
     if (out->env) {
-        name = put_name(out, out->prefix, shown->variable, claim->label_length);
+        at = put_name(name, out->prefix, prefix_length, shown->variable, label_length);
         apr_table_addn(out->env, name, value);
     }
-    if (out->headers) {
-        name = put_name(out, out->header_prefix, shown->header, claim->label_length);
-        if (!out->prefix_length)
-            drop_alike(out, name);
+    if (!out->headers)
+        return at;
+    name = at;
+    at = put_name(name, out->header_prefix, prefix_length, shown->header, label_length);
+    if (!prefix_length)
+        drop_alike(out, name);
+    if (length <= SSO_HEADER_VALUE_MAX)
+        apr_table_addn(out->headers, name, value);
+    else
         put_header(out, name, value, length);
-    }
+    return at;
 }
 
 static void export_claims(exporter_t *out, const sso_claims_t *claims)
 {
     const sso_config_t *place = out->place;
-    apr_uint32_t count = place->export_claims ? claims->count : claims->default_count, i;
+    const apr_uint32_t count = place->export_claims ? claims->count : claims->default_count;
     apr_pool_t *pool = out->ctx->pool;
     const char *at = claims->shown;
+    apr_uint32_t i;
+    char *names;
 
-    out->names = apr_palloc(pool, 2u * (claims->count * (out->prefix_length + 1u)
-                                        + claims->label_bytes) + SSO_CLAIMS_SLACK);
+    names = apr_palloc(pool, 2u * (claims->count * (out->prefix_length + 1u) + claims->label_bytes)
+                                 + SSO_CLAIMS_SLACK);
     if (!place->export_claims)
         out->values = apr_pmemdup(pool, claims->text, claims->default_length);
     for (i = 0; i < count; i++) {
@@ -322,7 +330,7 @@ static void export_claims(exporter_t *out, const sso_claims_t *claims)
         at = sso_claim_show(claims, claim, at, &shown);
         if ((!place->export_claims || wanted(place, claims, i))
             && (!claim->winner || !is_outdone(place, claims, i)))
-            export_claim(out, claims, claim, &shown);
+            names = export_claim(out, claims, claim, &shown, names);
     }
 }
 
@@ -380,6 +388,7 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
     exporter_t out = { .ctx = ctx, .place = place };
     char prefixes[2 * (SSO_CLAIM_PREFIX_MAX + SSO_CLAIMS_SLACK + 1)];
 
+    out.commas = !strcmp(place->claim_delimiter, ",");
     out.prefix_length = strlen(place->claim_prefix);
     clear_env(place, out.prefix_length, env);
     if (place->export == SSO_EXPORT_NONE)

@@ -475,6 +475,7 @@ sso_rc_e sso_site_seal(sso_ctx_t *ctx, sso_site_t *site, const apr_array_header_
                             digest));
     memcpy(site->realm_tag, digest, SSO_REALM_BYTES);
     sso_site_name_cookies(ctx->pool, site);
+    sso_keyring_remember(site->ring, ctx->pool);
     return SSO_OK;
 }
 

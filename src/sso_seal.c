@@ -2,7 +2,7 @@
 /*
  * Sealing, digests and random text. All of OpenSSL that is not about tokens is here.
  */
-#include "sso_seal.h"
+#include "sso_seal_memo.h"
 
 #include "sso_text.h"
 
@@ -43,6 +43,7 @@ struct sso_keyring_t {
     EVP_CIPHER *cipher; /* fetched once, as is the digest: a fetch costs more than its use */
     EVP_MD *md;
     spares_t *hashing; /* of EVP_MD_CTX */
+    sso_memo_t *memo;  /* NULL: nothing is remembered */
 };
 
 /* Where a thread looks first: stacks are far apart. */
@@ -276,6 +277,35 @@ sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
     plain->data = out;
     plain->length = (apr_size_t)length;
     return SSO_OK;
+}
+
+void sso_keyring_remember(sso_keyring_t *ring, apr_pool_t *pool)
+{
+    ring->memo = sso_memo_make(pool);
+}
+
+int sso_box_known(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t context, sso_bytes_t box,
+                  sso_bytes_t *plain)
+{
+    char *text;
+
+    if (!ring->memo || box.length < SSO_BOX_OVERHEAD
+        || box.length - SSO_BOX_OVERHEAD > SSO_MEMO_BYTES)
+        return 0;
+    text = apr_palloc(ctx->pool, box.length - SSO_BOX_OVERHEAD + 1);
+    if (!sso_memo_get(ring->memo, context, box, text))
+        return 0;
+    text[box.length - SSO_BOX_OVERHEAD] = '\0';
+    plain->data = text;
+    plain->length = box.length - SSO_BOX_OVERHEAD;
+    return 1;
+}
+
+void sso_box_remember(const sso_keyring_t *ring, sso_bytes_t context, sso_bytes_t box,
+                      sso_bytes_t plain)
+{
+    if (ring->memo)
+        sso_memo_put(ring->memo, context, box, plain.data);
 }
 
 sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,

@@ -55,6 +55,21 @@ sso_rc_e sso_box_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *pur
 sso_rc_e sso_box_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                       sso_bytes_t context, sso_bytes_t box, sso_bytes_t *plain);
 
+/**
+ * Whether this box, in this context, is one that was opened and remembered a moment ago; then
+ * @a plain is as sso_box_open() gave it. For boxes of one purpose that are opened again and again,
+ * such as a session's at each request.
+ */
+int sso_box_known(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t context, sso_bytes_t box,
+                  sso_bytes_t *plain);
+
+/** Remember a box that was opened and found good. Nothing happens if the ring does not remember. */
+void sso_box_remember(const sso_keyring_t *ring, sso_bytes_t context, sso_bytes_t box,
+                      sso_bytes_t plain);
+
+/** Have a ring remember. Before there are threads. */
+void sso_keyring_remember(sso_keyring_t *ring, apr_pool_t *pool);
+
 /** The same as text for URLs and cookies: base64url of a box over a string. */
 sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                   const char *plain, const char **sealed);

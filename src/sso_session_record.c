@@ -113,7 +113,8 @@ static void pack(apr_pool_t *pool, const sso_session_t *session, sso_bytes_t *ou
     sso_claims_write(&session->claims, bytes + claims_at);
 }
 
-static int unpack(sso_bytes_t from, sso_session_t *session)
+/* @a known: these bytes have been looked at before */
+static int unpack(sso_bytes_t from, int known, sso_session_t *session)
 {
     const char *bytes = from.data;
     packed_t head;
@@ -138,7 +139,8 @@ static int unpack(sso_bytes_t from, sso_session_t *session)
         return 0;
     at = ALIGN8(at);
     return session->provider && session->remote_user && session->tag && at <= from.length
-           && sso_claims_read(bytes + at, from.length - at, &session->claims);
+           && (known ? sso_claims_point : sso_claims_read)(bytes + at, from.length - at,
+                                                            &session->claims);
 }
 
 /* ---- the tokens */
@@ -207,20 +209,26 @@ sso_rc_e sso_record_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const sso_st
     sso_session_t *found = apr_palloc(ctx->pool, sizeof(*found));
     sso_bytes_t record, plain;
     outer_t outer = { 0, 0 };
+    int known = 0;
 
     if (value.length >= sizeof(outer))
         memcpy(&outer, bytes, sizeof(outer));
     record.data = bytes + sizeof(outer);
     record.length = outer.record_length;
+    if (outer.magic == MAGIC && outer.record_length <= value.length - sizeof(outer))
+        known = sso_box_known(ctx, ring, context_of(key), record, &plain);
     if (outer.magic != MAGIC || outer.record_length > value.length - sizeof(outer)
-        || sso_box_open(ctx, ring, RECORD, context_of(key), record, &plain) != SSO_OK
-        || !unpack(plain, found)) {
+        || (!known
+            && sso_box_open(ctx, ring, RECORD, context_of(key), record, &plain) != SSO_OK)
+        || !unpack(plain, known, found)) {
         /* a retired secret, another version: not worth more than signing in again */
         sso_log(ctx, SSO_LOG_INFO, 605, "a stored session cannot be opened: %s",
                 ctx->err.rc ? ctx->err.text : "another version's layout");
         sso_forgive(ctx);
         return SSO_ABSENT;
     }
+    if (!known)
+        sso_box_remember(ring, context_of(key), record, plain);
     found->key = *key;
     found->box.data = bytes + sizeof(outer) + record.length;
     found->box.length = value.length - sizeof(outer) - record.length;

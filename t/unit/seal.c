@@ -189,6 +189,54 @@ static void test_digests(void)
     is_int(sso_random_below(0), 0, "below nothing");
 }
 
+/* What was opened is known again by all of its bytes, and in its place only. */
+static void test_remembered(void)
+{
+    sso_keyring_t *ring = ring_of(REALM, NEW, NULL);
+    unsigned char places[2][32], bytes[5000] = { 'x' };
+    sso_bytes_t here = { places[0], 32 }, there = { places[1], 32 }, text = { bytes, 3000 };
+    sso_bytes_t box, other, plain = { NULL, 0 };
+    sso_ctx_t *ctx = tap_ctx();
+    unsigned char *altered;
+    apr_size_t i;
+    int known = 0;
+
+    memset(places[0], 7, 32);
+    memset(places[1], 7 + 64, 32); /* they share what there is room for once */
+    is_int(sso_box_seal(ctx, ring, "p", here, text, &box), SSO_OK, "sealed");
+    sso_box_remember(ring, here, box, text);
+    ok(!sso_box_known(ctx, ring, here, box, &plain), "a ring that does not remember");
+    sso_keyring_remember(ring, ctx->pool);
+    ok(!sso_box_known(ctx, ring, here, box, &plain), "not seen before");
+    sso_box_remember(ring, here, box, text);
+    ok(sso_box_known(ctx, ring, here, box, &plain), "known");
+    ok(plain.length == 3000 && !memcmp(plain.data, bytes, 3000)
+       && !((const char *)plain.data)[3000], "the same text, with a NUL");
+    ok(!sso_box_known(ctx, ring, there, box, &plain), "in its place only");
+    altered = apr_pmemdup(ctx->pool, box.data, box.length);
+    other.data = altered;
+    other.length = box.length;
+    for (i = 0; i < box.length; i++) {
+        altered[i] ^= 1;
+        known += sso_box_known(ctx, ring, here, other, &plain);
+        altered[i] ^= 1;
+    }
+    is_int(known, 0, "no changed byte");
+    for (other.length = 0; other.length < box.length; other.length++)
+        known += sso_box_known(ctx, ring, here, other, &plain);
+    is_int(known, 0, "nothing cut off");
+    text.length = 10;
+    is_int(sso_box_seal(ctx, ring, "p", there, text, &other), SSO_OK, "a shorter one");
+    sso_box_remember(ring, there, other, text);
+    ok(sso_box_known(ctx, ring, there, other, &plain) && plain.length == 10, "takes its place");
+    ok(!sso_box_known(ctx, ring, here, box, &plain), "what was there is forgotten");
+    text.length = sizeof(bytes);
+    is_int(sso_box_seal(ctx, ring, "p", here, text, &box), SSO_OK, "a long one");
+    sso_box_remember(ring, here, box, text);
+    ok(!sso_box_known(ctx, ring, here, box, &plain), "is not remembered");
+    apr_pool_destroy(ctx->pool);
+}
+
 /* ---- one ring for many threads: what is used again is nobody else's meanwhile ---- */
 
 #define THREADS 40 /* more than there are contexts at rest */
@@ -267,6 +315,7 @@ int main(void)
     test_alterations();
     test_context();
     test_digests();
+    test_remembered();
     test_threads();
     return tap_done();
 }

@@ -59,6 +59,13 @@ END
     },
 );
 
+# Whether what was built is what people install.
+sub optimized {
+    open my $in, '<', ($ENV{BUILD_DIR} || '.') . '/Makefile' or return 0;
+    my %made = map { /^(CFLAGS|SANITIZE_FLAGS)\s*=\s*(.*)/ ? ($1 => $2) : () } <$in>;
+    return ($made{CFLAGS} // '') =~ /-O[23]/ && ($made{SANITIZE_FLAGS} // '') !~ /sanitize/;
+}
+
 my %MODULES = (openidc => 'auth_openidc', oauth2 => 'oauth2');
 
 sub site {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stand-in for an OpenID provider, shaped by --profile. See the README beside it.
 
-Prints `oidc ready http://127.0.0.1:PORT` when it listens, and with --client-ca ` mtls URL` after
-it: the same once more, where a client has to show a certificate of that CA. Ends on SIGTERM or SIGINT or, with
+Prints `oidc ready http://127.0.0.1:PORT` when it listens, and with --mtls ` mtls URL` after it: the
+same once more, where a client has to show a certificate of that CA. Ends on SIGTERM or SIGINT or, with
 --until-eof, when its standard input is closed.
 """
 
@@ -30,7 +30,8 @@ def main():
     add("--profile", default="generic", choices=sorted(oidc_state.PROFILES))
     add("--cert", help="PEM certificate: speak TLS")
     add("--key", help="PEM key of --cert")
-    add("--client-ca", help="PEM certificates: listen a second time, for clients with one of them")
+    add("--mtls", nargs=3, metavar=("CERT", "KEY", "CA"),
+        help="listen once more, by TLS, for clients with a certificate that CA signed")
     add("--until-eof", action="store_true")
     args = parser.parse_args()
     provider = oidc_state.Provider(args.profile)
@@ -42,8 +43,9 @@ def main():
     server = idp_http.Server(args.port, site, "both", args.cert, args.key)
     provider.roots["root"] = server.url()
     mutual = None
-    if args.client_ca:
-        mutual = idp_http.Server(0, site, "mtls", args.cert, args.key, client_ca=args.client_ca)
+    if args.mtls:
+        cert, key, authority = args.mtls
+        mutual = idp_http.Server(0, site, "mtls", cert, key, client_ca=authority)
         provider.roots["mtls"] = mutual.url()
         mutual.start()
     done = threading.Event()

@@ -33,7 +33,6 @@ SETTINGS = {
     "end_session": True, "encrypt": None,   # [alg, enc] of id_tokens
     "discovery_add": {}, "discovery_omit": [], "userinfo_add": {}, "claims_add": {},
     "sign_kid": True,           # whether a token's header names the key
-    "mtls_aliases": True,       # RFC 8705 5: where there is --client-ca
     "profile": "generic", "any_port_hosts": ["localhost", "127.0.0.1"],
 }
 

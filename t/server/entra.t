@@ -103,15 +103,6 @@ for my $case (
     signs_in(orgs => 'adele');
 }
 
-# ---- a v1 token is taken under the same rule
-reset_all();
-entra(fault => { name => 'v1-token', for => 'id', count => 1 });
-{
-    my ($browser, $answer) = come_back(orgs => 'adele');
-    allow_log('SSO0486');
-    ok($answer->status == 200 || $answer->status == 400, 'a v1 token from the v2 endpoint: judged, not crashed');
-}
-
 # ---- what Entra answers at the callback
 reset_all();
 for my $case ([50058, 'login_required', 403, 'SSO0560'], [65001, 'consent_required', 403, 'SSO0560'],

@@ -34,7 +34,7 @@ sub mint { return oidc(mint => { @_ })->{token} }
 # A page that posts a form by itself, as response_mode=form_post has it: from the provider's site.
 sub post_form {
     my ($browser, $answer, %option) = @_;
-    my ($action) = $answer->body =~ /<form method="post" action="([^"]+)"/ or return $answer;
+    my ($action) = $answer->body =~ /<form method="post"[^>]* action="([^"]+)"/i or return $answer;
     my @fields = map { s/&quot;/"/gr =~ s/&#x27;/'/gr =~ s/&lt;/</gr =~ s/&gt;/>/gr =~ s/&amp;/&/gr }
         $answer->body =~ /<input type="hidden" name="([^"]*)" value="([^"]*)"/g;
     return $browser->post($action =~ s/&amp;/&/gr =~ s{^https://localhost(?=/)}{$base}r, \@fields, cross_site => 1, %option);
@@ -48,7 +48,7 @@ sub come_back {
     my $answer = $browser->get($start, headers => \@headers);
     for (1 .. 10) {
         my $to = $answer->location;
-        my $posted = !defined $to && $answer->status == 200 && $answer->body =~ /<form method="post" action="http\S+localhost/;
+        my $posted = !defined $to && $answer->status == 200 && $answer->body =~ /<form method="post"[^>]* action="http\S+localhost/i;
         return $answer unless defined $to || $posted;
         my $ours = $posted || $to =~ s/$own/$base/; # https is what a proxy speaks that is not there
         $answer = $posted ? post_form($browser, $answer, headers => \@headers)

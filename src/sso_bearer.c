@@ -83,7 +83,8 @@ static sso_rc_e build(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
     if (asked) {
         fill(claims, "iss", provider->issuers ? APR_ARRAY_IDX(provider->issuers, 0, const char *)
                                               : NULL);
-        fill(claims, "sub", username);
+        if (provider->kind->user) /* which makes up names of it */
+            fill(claims, "sub", username);
     }
     rc = sso_session_build(ctx, request->site, provider, claims, &made);
     if (rc == SSO_OK && asked && username) {
@@ -120,7 +121,7 @@ static sso_rc_e judge(sso_ctx_t *ctx, const sso_request_t *request, const shown_
     if (!asked)
         rc = sso_access_check(ctx, &shown->accepted, shown->text, &provider, &claims);
     else if (shown->jwt)
-        rc = sso_fail(ctx, SSO_BAD_INPUT, 1136, "it is no JWT");
+        rc = sso_fail(ctx, SSO_BAD_INPUT, 1133, "they are no JWT");
     else
         rc = sso_introspect(ctx, &shown->accepted, shown->text, known, &provider, &claims);
     if (rc == SSO_OK)
@@ -160,6 +161,9 @@ sso_rc_e sso_bearer_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found
     if (rc == SSO_BAD_INPUT)
         return sso_fail(ctx, rc, 1132, "the Authorization header has no token, or more than one");
     SSO_TRY(rc);
+    if (shown.jwt && !sso_jwt_looks(shown.text))
+        return sso_fail(ctx, SSO_DENIED, 1136, "bearer token refused: it is no JWT, and the scheme "
+                        "says so");
     rc = find(ctx, request, &shown, &found->session);
     if (rc == SSO_OK)
         found->bearer = 1;

@@ -175,6 +175,14 @@ static sso_document_slot_t *slot_of(sso_documents_t *documents, const sso_docume
     return slot;
 }
 
+/* Whether a copy may be handed out without another look around. */
+static int serves(const sso_document_slot_t *slot, const sso_document_want_t *want,
+                  const sso_document_t *document, apr_time_t now)
+{
+    return sso_document_is_fresh(want, document, now)
+           || ((slot->busy || slot->quiet > now) && sso_document_may_serve(want, document, now));
+}
+
 /* What this process may hand out now; @a seen: only what is newer. */
 static sso_document_t *at_hand(sso_documents_t *documents, sso_document_slot_t *slot,
                                const sso_document_want_t *want, apr_time_t seen, apr_time_t now)
@@ -185,11 +193,10 @@ static sso_document_t *at_hand(sso_documents_t *documents, sso_document_slot_t *
         return NULL;
     if (seen)
         return current->stamp > seen ? current : NULL;
-    if (sso_document_is_fresh(want, current, now))
-        return current;
-    if ((!slot->busy && slot->quiet <= now) || !sso_document_may_serve(want, current, now))
+    if (!serves(slot, want, current, now))
         return NULL;
-    atomic_fetch_add(&documents->count.stale, 1);
+    if (!sso_document_is_fresh(want, current, now))
+        atomic_fetch_add(&documents->count.stale, 1);
     return current;
 }
 
@@ -328,9 +335,8 @@ apr_time_t sso_document_stamp(const sso_ctx_t *ctx, const sso_provider_t *provid
 
     apr_thread_mutex_lock(documents->mutex);
     for (slot = documents->slots; slot; slot = slot->next)
-        if (slot->provider == provider && slot->kind == kind
-            && sso_document_may_serve(&want, slot->current, ctx->now))
-            stamp = slot->current->stamp;
+        if (slot->provider == provider && slot->kind == kind && slot->current)
+            stamp = serves(slot, &want, slot->current, ctx->now) ? slot->current->stamp : -1;
     apr_thread_mutex_unlock(documents->mutex);
     return stamp;
 }

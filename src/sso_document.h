@@ -106,7 +106,7 @@ sso_rc_e sso_document_get(sso_ctx_t *ctx, const sso_document_want_t *want, int n
 /** Hand out what this process has, if it may serve; neither store nor network. Else SSO_ABSENT. */
 sso_rc_e sso_document_peek(sso_ctx_t *ctx, const sso_document_want_t *want, const void **parsed);
 
-/** When the document that this process has was fetched; 0: it has none that may serve. */
+/** When the document that this process goes by was fetched; 0: none, -1: it has to look first. */
 apr_time_t sso_document_stamp(const sso_ctx_t *ctx, const sso_provider_t *provider,
                               const sso_document_kind_t *kind);
 

@@ -148,6 +148,7 @@ static const struct {
     { 1123, 1123, &small_token },
     { 1131, 1131, &bad_token },
     { 1132, 1132, &no_token },
+    { 1136, 1136, &bad_token },
     { 1134, 1134, &cross_origin },
     { 1135, 1135, &small_token },
     { 1140, 1140, &bad_host },

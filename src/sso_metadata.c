@@ -203,11 +203,15 @@ sso_rc_e sso_documents_keys(sso_ctx_t *ctx, const sso_provider_t *provider, int 
     return SSO_OK;
 }
 
-apr_uint32_t sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider)
+int sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider,
+                             apr_uint32_t *generation)
 {
     apr_time_t stamp = provider->documents ? sso_document_stamp(ctx, provider, &keys_kind) : 0;
 
-    return (apr_uint32_t)(stamp ^ (stamp >> 32));
+    if (stamp < 0)
+        return 0;
+    *generation = (apr_uint32_t)(stamp ^ (stamp >> 32));
+    return 1;
 }
 
 /* Where the keys are, as far as is known without asking anybody. */

@@ -83,10 +83,13 @@ sso_rc_e sso_documents_metadata(sso_ctx_t *ctx, const sso_provider_t *provider,
                                 const sso_metadata_t **metadata);
 
 /**
- * Which keys of a provider's URL this process goes by: another number for every other set, 0 for
- * none (yet). Costs no access to store or network.
+ * Which keys of a provider's URL this process goes by. Costs no access to store or network.
+ *
+ * @param generation  out: another number for every other set, 0 for none
+ * @return 0 if it would have to look for newer ones first (nothing set); else 1
  */
-apr_uint32_t sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider);
+int sso_documents_generation(const sso_ctx_t *ctx, const sso_provider_t *provider,
+                             apr_uint32_t *generation);
 
 /**
  * Fetch a provider's documents ahead of their expiry, or for the first time. For a background job;

@@ -126,11 +126,14 @@ static sso_rc_e find_good(sso_ctx_t *ctx, const sso_site_t *site, const sso_stor
 {
     const sso_session_t *found;
     const sso_provider_t *provider;
+    apr_uint32_t generation;
 
     SSO_TRY(sso_session_load(ctx, site, key, 0, &found));
     provider = sso_provider_find(site, found->provider);
-    if (!provider || found->generation != sso_documents_generation(ctx, provider))
-        return SSO_ABSENT; /* the keys have changed: it may be one that is gone */
+    /* other keys, or keys that are to be looked after first: its key may be gone */
+    if (!provider || !sso_documents_generation(ctx, provider, &generation)
+        || found->generation != generation)
+        return SSO_ABSENT;
     if (found->access_expires && found->access_expires <= ctx->now) {
         *known = 1;
         return SSO_ABSENT;
@@ -159,8 +162,8 @@ sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_sto
 void sso_verified_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
                        const sso_store_key_t *key, sso_session_t *session)
 {
-    session->generation = sso_documents_generation(ctx, provider);
-    if (!ctx->ports->store || session->ends <= ctx->now)
+    if (!ctx->ports->store || session->ends <= ctx->now
+        || !sso_documents_generation(ctx, provider, &session->generation))
         return;
     if (sso_session_store(ctx, site, key, session, session->ends) != SSO_OK)
         sso_forgive(ctx);

@@ -7,7 +7,7 @@ use EdxSSO::Token;
 use EdxSSO::Visitor ();
 
 lms_reset();
-allow_log(qw(SSO0564 SSO0680 SSO1131 SSO1123 SSO1132 SSO1135));
+allow_log(qw(SSO0564 SSO0680 SSO1131 SSO1123 SSO1132 SSO1135 SSO1136 SSO0353 SSO0354));
 
 sub api { my ($token, %how) = @_; return program('bearer', '/api', token => $token, %how) }
 sub taken {

@@ -9,7 +9,7 @@ use EdxSSO::Token;
 use EdxSSO::Visitor ();
 
 lms_reset();
-allow_log(qw(SSO0564 SSO0680 SSO0689 SSO1131 SSO1135 SSO1138));
+allow_log(qw(SSO0564 SSO0680 SSO0689 SSO1131 SSO1135 SSO1138 SSO1251 SSO0353 SSO0354));
 my $script = '/req';
 
 # ---- a matrix: path, who it lets in

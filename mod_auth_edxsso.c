@@ -11,6 +11,7 @@ static void register_hooks(apr_pool_t *pool)
 
     mod_status_hooks(pool);
     mod_authz_register(pool);
+    mod_body_hooks(pool);
     ap_hook_pre_config(mod_config_begin, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mod_site_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(mod_site_test, NULL, NULL, APR_HOOK_MIDDLE);

@@ -37,6 +37,7 @@ typedef struct mod_request_t {
     const char *path;    /* then: which; other modules may change r->uri */
     int judging;         /* authorization is being asked on our behalf */
     const char *scope;   /* what a Require line found missing in the scope of a token */
+    const char *replay;  /* the id of a form that was kept, from the query, or NULL */
     int resource;        /* the metadata of a protected resource are asked for */
 } mod_request_t;
 
@@ -132,6 +133,16 @@ void mod_request_log(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *a
 int mod_request_send(request_rec *r, const sso_answer_t *answer);
 /** Make a request one to the module itself; NULL: the module is not at work here. */
 mod_request_t *mod_request_claim(request_rec *r);
+
+/* mod_body.c */
+struct sso_replay_t;
+void mod_body_hooks(apr_pool_t *pool);
+/** read_body of an sso_request_t whose baton is a request_rec. */
+sso_rc_e mod_body_read(sso_ctx_t *ctx, void *baton, apr_size_t limit, sso_bytes_t *body);
+/** Take SSO_REPLAY_PARAMETER out of a request's query; NULL: it is not there. */
+const char *mod_body_parameter(request_rec *r);
+/** Let a request have another body than it came with. */
+void mod_body_replace(request_rec *r, const struct sso_replay_t *replay);
 
 /* mod_authz.c */
 void mod_authz_register(apr_pool_t *pool);

@@ -22,27 +22,6 @@ static request_rec *original(request_rec *r)
     return r;
 }
 
-static sso_rc_e read_body(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body)
-{
-    request_rec *r = baton;
-    char *text = apr_palloc(ctx->pool, limit + 1);
-    apr_size_t length = 0;
-    long n = 1;
-
-    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK)
-        return sso_fail(ctx, SSO_BAD_INPUT, 900, "the request body cannot be read");
-    if (ap_should_client_block(r))
-        while (length < limit
-               && (n = ap_get_client_block(r, text + length, limit - length)) > 0)
-            length += (apr_size_t)n;
-    if (n < 0 || length == limit)
-        return sso_fail(ctx, SSO_BAD_INPUT, 901, "the request body is broken off, or over %d bytes",
-                        (int)limit - 1);
-    text[length] = '\0';
-    *body = text;
-    return SSO_OK;
-}
-
 static const char *expand(sso_ctx_t *ctx, void *baton, const char *expression)
 {
     const ap_expr_info_t *parsed = mod_config_expression(expression);
@@ -71,7 +50,8 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
                                                 : apr_table_get(r->headers_in, "Cookie");
     request->resource = mod_resource_of(r, request->place);
     request->headers = r->headers_in;
-    request->read_body = read_body;
+    request->read_body = mod_body_read;
+    request->replay = mod_request_state(first)->replay;
     request->expand = expand;
     request->baton = r;
 }
@@ -217,6 +197,8 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
     }
     r->user = apr_pstrdup(r->pool, answer->session->remote_user);
     r->ap_auth_type = apr_pstrdup(r->pool, MOD_AUTH_TYPE);
+    if (answer->replay)
+        mod_body_replace(r, answer->replay);
 }
 
 static int authenticate(request_rec *r)

@@ -179,8 +179,11 @@ int mod_scrub(request_rec *r)
         scrub_connection(r, seen.connection);
     if (seen.cookie)
         take_cookies(r, site, seen.cookie);
-    if (mod_site_of(r))
+    if (mod_site_of(r)) {
+        if (r->args && r->method_number == M_POST)
+            mod_request_state(r)->replay = mod_body_parameter(r);
         shorten_request_line(r, site);
+    }
     return DECLINED;
 }
 

@@ -15,6 +15,8 @@
 #include "sso_page.h"
 #include "sso_pass.h"
 #include "sso_photo.h"
+#include "sso_replay.h"
+#include "sso_step_up.h"
 #include "sso_url.h"
 
 #include <apr_strings.h>
@@ -247,6 +249,7 @@ static const endpoint_t endpoints[] = {
     { "logout", "GET POST", 0, 0, sso_logout_serve },
     { "frontchannel-logout", "GET HEAD", 0, 1, sso_frontchannel_serve },
     { "backchannel-logout", "POST", 1, 1, sso_backchannel_serve },
+    { "replay", "GET HEAD", 0, 0, sso_replay_serve },
     { "session", "GET HEAD POST", 1, 0, sso_own_session_serve },
     { "photo", "GET HEAD", 0, 0, sso_photo_serve },
     { "jwks.json", "GET HEAD", 1, 0, sso_own_keys_serve },
@@ -339,7 +342,7 @@ void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *
 static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, const char *why,
                               sso_answer_t *answer)
 {
-    const char *next;
+    const char *next, *replay = request->replay;
     int mode = request->place->unauthenticated;
 
     if (mode == SSO_UNAUTH_PASS)
@@ -358,7 +361,23 @@ static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, cons
         sso_forgive(ctx); /* an address that no link may lead to can be asked for all the same */
         next = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
     }
-    return sso_login_send(ctx, request, next, why, answer);
+    if (!replay)
+        SSO_TRY(sso_replay_keep(ctx, request, answer, &replay));
+    return sso_login_send(ctx, request, next, replay, why, answer);
+}
+
+/* Somebody is signed in, and not as this place wants it (EdxSSOStepUp): as good as nobody. */
+static sso_rc_e answer_weak(sso_ctx_t *ctx, const sso_request_t *request, const sso_found_t *found,
+                            sso_answer_t *answer)
+{
+    static const char why[] = SSO_T("the sign-in was not of the kind that this page needs");
+    int mode = request->place->unauthenticated;
+
+    if (found->bearer || mode == SSO_UNAUTH_401
+        || (mode == SSO_UNAUTH_AUTO && !sso_request_navigates(request)))
+        return sso_fail(ctx, SSO_DENIED, 1084, "%s: '%.128s': %s (EdxSSOStepUp)",
+                        request->path, found->session->remote_user, why);
+    return answer_nobody(ctx, request, why, answer);
 }
 
 int sso_request_preflight(const sso_request_t *request)
@@ -381,6 +400,10 @@ static sso_rc_e serve_place(sso_ctx_t *ctx, const sso_request_t *request, sso_an
     if (rc == SSO_ABSENT)
         return answer_nobody(ctx, request, found.why, answer);
     SSO_TRY(rc);
+    if (request->place->step_up && !sso_step_up_strong(found.session, request->place->step_up))
+        return answer_weak(ctx, request, &found, answer);
+    if (request->replay)
+        SSO_TRY(sso_replay_take(ctx, request, &answer->replay));
     answer->session = found.session;
     answer->bearer = found.bearer;
     answer->tokens = sso_pass_find(ctx, request, &found);

@@ -25,8 +25,12 @@ typedef struct sso_request_t {
     /* path of the protected resource it belongs to (EdxSSOProtectedResource), or NULL */
     const char *resource;
     apr_table_t *headers;        /* of the request */
-    /* Read the body, at most limit bytes. SSO_BAD_INPUT: longer, or broken off. */
-    sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, const char **body);
+    /*
+     * Read the body, of less than limit bytes; a NUL follows it. SSO_BAD_INPUT: longer, or broken
+     * off.
+     */
+    sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, sso_bytes_t *body);
+    const char *replay; /* SSO_REPLAY_PARAMETER, which is not in the query any more; or NULL */
     /* The value of an expression (EdxSSOAuthParam) for this request; NULL: it has none. */
     const char *(*expand)(sso_ctx_t *ctx, void *baton, const char *expression);
     void *baton;
@@ -48,6 +52,8 @@ typedef struct sso_answer_t {
     apr_table_t *headers; /* to add; several Set-Cookie are possible */
     const char *retry;    /* of a failure: where the page's link leads, or NULL */
     const char *retry_label; /* what the link says; NULL: "Try again" */
+    const char *binding;  /* of a browser that had none before this answer, or NULL */
+    const struct sso_replay_t *replay; /* PASS: what takes the place of the body, or NULL */
     const char *error_id; /* in the body and for the log line, or NULL */
 } sso_answer_t;
 

@@ -14,6 +14,7 @@
 #include "sso_json.h"
 #include "sso_resource.h"
 #include "sso_verified.h"
+#include "sso_step_up.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -286,6 +287,10 @@ void sso_bearer_challenge(sso_ctx_t *ctx, const sso_request_t *request, const ch
     if (sso_fault_is_token(&ctx->err)) /* who brings no token has made no error (RFC 6750 3.1) */
         text = apr_pstrcat(ctx->pool, text, ", error=\"", fault->code, "\", error_description=\"",
                            fault->text, "\"", NULL);
+    if (ctx->err.number == SSO_STEP_UP_WEAK) /* RFC 9470 3 */
+        text = apr_pstrcat(ctx->pool, text, ", error=\"", fault->code, "\", error_description=\"",
+                           fault->text, "\", acr_values=\"",
+                           apr_array_pstrcat(ctx->pool, request->place->step_up, ' '), "\"", NULL);
     if (scope)
         text = apr_pstrcat(ctx->pool, text, ", scope=\"", scope, "\"", NULL);
     if (metadata)

@@ -9,6 +9,8 @@
 #include "sso_jar.h"
 #include "sso_metadata.h"
 #include "sso_metrics.h"
+#include "sso_replay.h"
+#include "sso_step_up.h"
 #include "sso_token.h"
 
 #include <apr_strings.h>
@@ -51,6 +53,8 @@ static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, cons
 static sso_rc_e response_text(sso_ctx_t *ctx, const sso_request_t *request,
                               const sso_provider_t *provider, const char **text)
 {
+    sso_bytes_t body;
+
     if (!strcmp(request->method, "GET")) {
         *text = request->query;
         return SSO_OK;
@@ -60,7 +64,9 @@ static sso_rc_e response_text(sso_ctx_t *ctx, const sso_request_t *request,
                         "query", request->method);
     if (!sso_request_is_form(request))
         return sso_fail(ctx, SSO_BAD_INPUT, 565, "a POST that is no form");
-    return request->read_body(ctx, request->baton, SSO_BODY_MAX, text);
+    SSO_TRY(request->read_body(ctx, request->baton, SSO_BODY_MAX, &body));
+    *text = body.data;
+    return SSO_OK;
 }
 
 static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
@@ -81,7 +87,7 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
         { "session_state", offsetof(response_t, session_state) },
     };
     apr_table_t *fields;
-    const char *text;
+    const char *text = NULL;
     unsigned i;
 
     SSO_TRY(response_text(ctx, request, provider, &text));
@@ -196,6 +202,8 @@ static sso_rc_e identify(sso_ctx_t *ctx, const sso_request_t *request,
     SSO_TRY(sso_identity_find(ctx, request->site, provider, &wanted, &tokens, session));
     if (!(*session)->sid)
         (*session)->sid = response->session_state;
+    if (login->acr)
+        SSO_TRY(sso_step_up_check(ctx, *session, login->acr));
     sso_identity_keep(ctx, request->site, provider, &tokens, *session);
     return SSO_OK;
 }
@@ -209,7 +217,8 @@ static sso_rc_e finish(sso_ctx_t *ctx, const sso_request_t *request, sso_session
     if (sso_jar_end(ctx, request) != SSO_OK)
         sso_forgive(ctx); /* it is gone, or the store will say so again below */
     SSO_TRY(sso_session_begin(ctx, request->site, session, &id));
-    sso_answer_redirect(ctx, request, login->next, answer);
+    sso_answer_redirect(ctx, request, login->replay ? sso_replay_link(ctx, request, login->replay)
+                                                    : login->next, answer);
     sso_answer_cookie(ctx, request, SSO_COOKIE_SESSION, id, answer);
     sso_jar_write(ctx, request, session, answer);
     sso_login_count(ctx, request, answer);

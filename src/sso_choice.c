@@ -36,23 +36,17 @@ sso_rc_e sso_choice_page(sso_ctx_t *ctx, const sso_request_t *request,
     sso_page_t page = { .kind = SSO_PAGE_SIGN_IN, .status = 200, .title = SSO_T("Sign in"),
                         .text = SSO_T("Choose how you want to sign in.") };
     const sso_provider_t *last = chosen_last(ctx, request, providers);
-    sso_form_t *hints = sso_form_make(ctx->pool);
     int i;
-
-    sso_form_add(hints, "login_hint", wanted->login_hint);
-    sso_form_add(hints, "tpa_hint", wanted->tpa_hint);
-    sso_form_add(hints, "prompt", wanted->prompt);
 
     for (i = last ? -1 : 0; i < providers->nelts; i++) {
         const sso_provider_t *provider =
             i < 0 ? last : APR_ARRAY_IDX(providers, i, const sso_provider_t *);
-        const char *link = sso_login_link(ctx, request, provider->name, next);
 
         if (i >= 0 && provider == last)
             continue; /* it has been the first */
-        if (*sso_form_text(hints))
-            link = sso_url_with_query(ctx->pool, link, sso_form_text(hints));
-        sso_page_action(&page, ctx->pool, provider->display_name, link, 0)->last = i < 0;
+        sso_page_action(&page, ctx->pool, provider->display_name,
+                        sso_login_link_with(ctx, request, provider->name, next, wanted), 0)
+            ->last = i < 0;
     }
     sso_page_answer(ctx, request, &page, answer);
     return SSO_OK;

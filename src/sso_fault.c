@@ -86,6 +86,22 @@ static const sso_fault_t
         SSO_T("This is not allowed"),
         SSO_T("This site does not allow what you asked for. If you think it should, tell the "
               "people who run it.") },
+    too_weak = { 403, "insufficient_user_authentication", SSO_PAGE_ERROR,
+        SSO_T("You have to sign in in another way"),
+        SSO_T("This page needs a sign-in of another kind, such as one with a second factor, and "
+              "the sign-in service did not say that yours was one. Set that up there, or ask the "
+              "people who look after your account. Then try again.") },
+    stronger = { 401, "insufficient_user_authentication", SSO_PAGE_ERROR,
+        SSO_T("You have to sign in in another way"),
+        SSO_T("A different authentication level is required.") },
+    too_large = { 413, "content_too_large", SSO_PAGE_ERROR,
+        SSO_T("Please sign in first"),
+        SSO_T("What you sent is too large to be kept while you sign in, so nothing was done with "
+              "it. Go back in your browser, sign in in another window, and send it again.") },
+    no_form = { 404, "not_found", SSO_PAGE_ERROR,
+        SSO_T("The form is not there any more"),
+        SSO_T("It has been sent already, or it was kept for too long. If you are not sure that "
+              "it was sent, please fill it in again.") },
     not_set_up = { 500, "server_error", SSO_PAGE_ERROR,
         SSO_T("This site has a problem"),
         SSO_T("Signing in is not set up properly here. Please tell the people who run this "
@@ -136,6 +152,11 @@ static const struct {
     { 684, 684, &cross_origin },
     { 1069, 1070, &bad_link },
     { 1074, 1076, &bad_link },
+    { 1083, 1083, &too_weak },
+    { 1084, 1084, &stronger },
+    { 1085, 1086, &too_large },
+    { 1087, 1088, &no_form },
+    { 1089, 1089, &bad_link },
     { 685, 685, &bad_host },
     { 687, 687, &sign_in },
     { 688, 688, &nothing },

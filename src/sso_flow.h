@@ -14,6 +14,7 @@ typedef struct sso_login_t {
     /* verifier, nonce: NULL if not used */
     const char *provider, *binding, *verifier, *nonce, *next;
     const char *challenged; /* not NULL: asked with the claims of a challenge, which is done once */
+    const char *acr, *replay; /* as in sso_wanted_t */
     apr_int64_t issued; /* seconds */
     int tries;          /* how often it was started again by a ticket of sso_incomplete.c */
 } sso_login_t;
@@ -79,11 +80,21 @@ sso_rc_e sso_own_keys_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
  * Send a browser to sign in so that it comes back to @a next, which has been judged. Goes straight
  * to the provider if
  * only one is accepted (@a use; NULL: all), else to the sign-in page.
+ * @param replay  of a form that waits (sso_replay.h), or NULL
  * @param why  for the page, should the browser have come back signed in too often: why
  *             it was not accepted
  */
 sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
-                        const char *why, sso_answer_t *answer);
+                        const char *replay, const char *why, sso_answer_t *answer);
+
+/**
+ * What tells this browser from others, by the cookie that binds sign-ins.
+ *
+ * @param answer  gets a cookie where the browser has none yet; NULL: SSO_ABSENT then
+ * @param mark    out: the cookie cannot be made from it
+ */
+sso_rc_e sso_login_bind(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer,
+                        const char **mark);
 
 /** Ask the provider once more, with the claims that its challenge named. */
 sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
@@ -114,5 +125,9 @@ void sso_login_uncount(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_
 /** A link that starts a sign-in again. */
 const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
                            const char *next);
+
+/** The same, bringing along what was asked for. */
+const char *sso_login_link_with(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
+                                const char *next, const sso_wanted_t *wanted);
 
 #endif

@@ -104,13 +104,16 @@ static sso_rc_e read_text(sso_ctx_t *ctx, const sso_request_t *request, const ch
 {
     static const char form_type[] = "application/x-www-form-urlencoded";
     const char *type = apr_table_get(request->headers, "Content-Type");
+    sso_bytes_t body;
 
     *text = request->query;
     if (strcmp(request->method, "POST"))
         return SSO_OK;
     if (!type || strncasecmp(type, form_type, sizeof(form_type) - 1))
         return sso_fail(ctx, SSO_BAD_INPUT, 1231, "a POST that is no form");
-    return request->read_body(ctx, request->baton, SSO_BODY_MAX, text);
+    SSO_TRY(request->read_body(ctx, request->baton, SSO_BODY_MAX, &body));
+    *text = body.data;
+    return SSO_OK;
 }
 
 /* Opened, it is ours, so its lines are all there. */

@@ -88,6 +88,7 @@ void sso_oidc_authorize(const sso_provider_t *provider, const sso_wanted_t *want
     sso_form_add(form, "login_hint", wanted->login_hint);
     sso_form_add(form, "prompt", wanted->prompt);
     sso_form_add(form, "claims", wanted->claims);
+    sso_form_add(form, "acr_values", wanted->acr);
 }
 
 void sso_oidc_redeem(const sso_provider_t *provider, sso_form_t *form)

@@ -3,106 +3,33 @@
  * Starting a sign-in: choosing a provider, sealing the state, building the authorization request
  * (RFC 6749 4.1.1). Finishing it is sso_callback.c.
  *
- * The state carries everything; one short-lived cookie, shared by all tabs, binds it to the
- * browser. The same cookie counts finished sign-ins, so that a loop ends in a page.
+ * The state carries everything; one short-lived cookie binds it to the browser
+ * (sso_login_browser.c).
  */
 #include "sso_flow.h"
 #include "sso_metrics.h"
 
+#include "sso_login_browser.h"
 #include "sso_par.h"
+#include "sso_replay.h"
+#include "sso_step_up.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-#define BINDING_BYTES  16
-#define BINDING_CHARS  22
 #define NONCE_BYTES    16
 #define VERIFIER_BYTES 32 /* 43 characters (RFC 7636 4.1) */
 #define NEXT_MAX       4096
 #define STATE_MAX      8192
-#define LOOP_COUNT     5
 #define CLOCK_SEC      60 /* that hosts of one site may differ by */
-#define LOOP_SEC       60
-
-/* What the login cookie says: BINDING[.COUNT.SINCE] */
-typedef struct browser_t {
-    const char *binding; /* NULL: no cookie yet */
-    apr_int64_t count, since_sec;
-} browser_t;
-
-static void read_browser(sso_ctx_t *ctx, const sso_request_t *request, browser_t *browser)
-{
-    const char *value;
-    char *rest;
-
-    memset(browser, 0, sizeof(*browser));
-    if (sso_request_cookie(ctx, request, SSO_COOKIE_LOGIN, &value) != SSO_OK
-        || strcspn(value, ".") != BINDING_CHARS
-        || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-               != BINDING_CHARS)
-        return;
-    browser->binding = apr_pstrmemdup(ctx->pool, value, BINDING_CHARS);
-    if (value[BINDING_CHARS] != '.')
-        return;
-    browser->count = apr_strtoi64(value + BINDING_CHARS + 1, &rest, 10);
-    browser->since_sec = *rest == '.' ? apr_strtoi64(rest + 1, NULL, 10) : 0;
-    if (browser->count < 0 || browser->since_sec < 0) /* none that we wrote */
-        browser->count = browser->since_sec = 0;
-    if (browser->count > LOOP_COUNT)
-        browser->count = LOOP_COUNT;
-}
-
-static void write_browser(sso_ctx_t *ctx, const sso_request_t *request, const browser_t *browser,
-                          sso_answer_t *answer)
-{
-    const char *value = browser->count
-                            ? apr_psprintf(ctx->pool, "%s.%" APR_INT64_T_FMT ".%" APR_INT64_T_FMT,
-                                           browser->binding, browser->count, browser->since_sec)
-                            : browser->binding;
-
-    sso_answer_cookie(ctx, request, SSO_COOKIE_LOGIN, value, answer);
-}
-
-static int within_window(sso_ctx_t *ctx, const browser_t *browser)
-{
-    apr_int64_t age = apr_time_sec(ctx->now) - browser->since_sec;
-
-    return age >= 0 && age < LOOP_SEC;
-}
-
-void sso_login_count(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
-{
-    browser_t browser;
-
-    read_browser(ctx, request, &browser);
-    if (!browser.binding)
-        return;
-    if (!within_window(ctx, &browser)) {
-        browser.count = 0;
-        browser.since_sec = apr_time_sec(ctx->now);
-    }
-    browser.count++;
-    write_browser(ctx, request, &browser, answer);
-}
-
-void sso_login_uncount(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
-{
-    browser_t browser;
-
-    read_browser(ctx, request, &browser);
-    if (!browser.binding || !browser.count)
-        return;
-    browser.count = 0;
-    write_browser(ctx, request, &browser, answer);
-}
 
 void sso_login_renew(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    browser_t browser;
+    sso_browser_t browser;
 
-    read_browser(ctx, request, &browser);
+    sso_browser_read(ctx, request, &browser);
     if (browser.binding)
-        write_browser(ctx, request, &browser, answer);
+        sso_browser_write(ctx, request, &browser, answer);
 }
 
 const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
@@ -116,17 +43,6 @@ const char *sso_login_link(sso_ctx_t *ctx, const sso_request_t *request, const c
                        sso_form_text(form));
 }
 
-/* What the provider sees of the binding cannot be turned back into the cookie. */
-static sso_rc_e binding_mark(sso_ctx_t *ctx, const sso_site_t *site, const char *binding,
-                             const char **mark)
-{
-    unsigned char digest[SSO_DIGEST_BYTES];
-
-    SSO_TRY(sso_ring_digest(ctx, site->ring, sso_bytes(binding), digest));
-    *mark = sso_b64url_encode(ctx->pool, digest, BINDING_BYTES);
-    return SSO_OK;
-}
-
 /* One field a line: none of them has a line end in it, and `next` has been judged. */
 static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const sso_login_t *login,
                            const char **state)
@@ -136,7 +52,9 @@ static sso_rc_e seal_state(sso_ctx_t *ctx, const sso_request_t *request, const s
                                    login->verifier ? login->verifier : "", "\n",
                                    login->nonce ? login->nonce : "", "\n",
                                    login->challenged ? "1" : "", "\n",
-                                   apr_itoa(ctx->pool, login->tries), "\n", login->next, NULL);
+                                   apr_itoa(ctx->pool, login->tries), "\n",
+                                   login->acr ? login->acr : "", "\n",
+                                   login->replay ? login->replay : "", "\n", login->next, NULL);
 
     return sso_seal(ctx, request->site->ring, "state", text, state);
 }
@@ -146,19 +64,21 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
                            sso_answer_t *answer)
 {
     sso_login_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
-    struct { unsigned char binding[BINDING_BYTES], verifier[VERIFIER_BYTES], nonce[NONCE_BYTES]; }
+    struct { unsigned char binding[SSO_BINDING_BYTES], verifier[VERIFIER_BYTES], nonce[NONCE_BYTES]; }
         random;
-    browser_t browser;
+    sso_browser_t browser;
 
     SSO_TRY(sso_random_bytes(ctx, &random, sizeof(random)));
-    read_browser(ctx, request, &browser);
+    sso_browser_read(ctx, request, &browser);
     if (!browser.binding)
-        browser.binding = sso_b64url_encode(ctx->pool, random.binding, BINDING_BYTES);
-    write_browser(ctx, request, &browser, answer);
+        browser.binding = answer->binding ? answer->binding
+                                          : sso_b64url_encode(ctx->pool, random.binding,
+                                                              SSO_BINDING_BYTES);
+    sso_browser_write(ctx, request, &browser, answer);
     made->provider = provider->tag;
     made->next = next;
     made->issued = apr_time_sec(ctx->now);
-    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &made->binding));
+    SSO_TRY(sso_browser_mark(ctx, request->site, browser.binding, &made->binding));
     if (provider->config->pkce)
         made->verifier = sso_b64url_encode(ctx->pool, random.verifier, VERIFIER_BYTES);
     if (provider->config->nonce)
@@ -190,6 +110,8 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     SSO_TRY(make_login(ctx, request, provider, next, &login, answer));
     login->challenged = wants.claims;
     login->tries = wants.tries;
+    login->acr = wants.acr;
+    login->replay = wants.replay;
     SSO_TRY(seal_state(ctx, request, login, &state));
     sso_form_add(form, "client_id", provider->config->client_id);
     sso_form_add(form, "redirect_uri", sso_own_url(ctx, request, provider->callback_path, NULL));
@@ -234,7 +156,7 @@ sso_rc_e sso_login_challenge(sso_ctx_t *ctx, const sso_request_t *request,
                              const sso_provider_t *provider, const sso_login_t *login,
                              const char *claims, sso_answer_t *answer)
 {
-    sso_wanted_t wanted = { .claims = claims };
+    sso_wanted_t wanted = { .claims = claims, .acr = login->acr, .replay = login->replay };
 
     return start(ctx, request, provider, login->next, &wanted, answer);
 }
@@ -246,6 +168,20 @@ sso_rc_e sso_login_resume(sso_ctx_t *ctx, const sso_request_t *request,
     sso_wanted_t wanted = { .tries = tries };
 
     return start(ctx, request, provider, next, &wanted, answer);
+}
+
+const char *sso_login_link_with(sso_ctx_t *ctx, const sso_request_t *request, const char *provider,
+                                const char *next, const sso_wanted_t *wanted)
+{
+    const char *link = sso_login_link(ctx, request, provider, next);
+    sso_form_t *hints = sso_form_make(ctx->pool);
+
+    sso_form_add(hints, "login_hint", wanted->login_hint);
+    sso_form_add(hints, "tpa_hint", wanted->tpa_hint);
+    sso_form_add(hints, "prompt", wanted->prompt);
+    sso_form_add(hints, "acr_values", wanted->acr);
+    sso_form_add(hints, "replay", wanted->replay);
+    return *sso_form_text(hints) ? sso_url_with_query(ctx->pool, link, sso_form_text(hints)) : link;
 }
 
 static int is_among(const apr_array_header_t *list, const sso_provider_t *provider)
@@ -282,30 +218,32 @@ static sso_rc_e candidates(sso_ctx_t *ctx, const sso_site_t *site, const apr_arr
 static sso_rc_e loop_page(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
                           const char *why, sso_answer_t *answer)
 {
-    browser_t browser;
+    sso_browser_t browser;
 
-    read_browser(ctx, request, &browser);
+    sso_browser_read(ctx, request, &browser);
     browser.count = 0; /* the page's link may try again */
-    write_browser(ctx, request, &browser, answer);
+    sso_browser_write(ctx, request, &browser, answer);
     ctx->err.say.text = SSO_T("The reason: %s. If it is a lost cookie, look whether this browser "
                               "blocks cookies for this site, and whether its clock is right.");
     ctx->err.say.word = why;
     answer->retry = sso_login_link(ctx, request, NULL, next);
     return sso_fail(ctx, SSO_DENIED, 510, "signed in %d times within %d s and not accepted: %s",
-                    LOOP_COUNT, LOOP_SEC, why);
+                    SSO_LOOP_COUNT, SSO_LOOP_SEC, why);
 }
 
 sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char *next,
-                        const char *why, sso_answer_t *answer)
+                        const char *replay, const char *why, sso_answer_t *answer)
 {
-    sso_wanted_t wanted = { 0 };
+    sso_wanted_t wanted = { .replay = replay };
     apr_array_header_t *list;
-    browser_t browser;
+    sso_browser_t browser;
 
+    if (request->place->step_up)
+        wanted.acr = apr_array_pstrcat(ctx->pool, request->place->step_up, ' ');
     if (strlen(next) > NEXT_MAX) /* what cannot come back in a state */
         next = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
-    read_browser(ctx, request, &browser);
-    if (browser.count >= LOOP_COUNT && within_window(ctx, &browser))
+    sso_browser_read(ctx, request, &browser);
+    if (browser.count >= SSO_LOOP_COUNT && sso_browser_loops(ctx, &browser))
         return loop_page(ctx, request, next, why, answer);
     if (candidates(ctx, request->site, request->place->use, &list) != SSO_OK) {
         sso_forgive(ctx); /* not the user's link: an administrator's word, in a .htaccess */
@@ -319,10 +257,11 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
         return sso_within(ctx, start(ctx, request, only, next, &wanted, answer), "login");
     }
     sso_answer_redirect(ctx, request,
-                        sso_login_link(ctx, request,
-                                       request->place->use
-                                           ? apr_array_pstrcat(ctx->pool, request->place->use, ',')
-                                           : NULL, next), answer);
+                        sso_login_link_with(ctx, request,
+                                            request->place->use
+                                                ? apr_array_pstrcat(ctx->pool,
+                                                                    request->place->use, ',')
+                                                : NULL, next, &wanted), answer);
     return SSO_OK;
 }
 
@@ -374,11 +313,11 @@ static sso_rc_e login_fields(sso_ctx_t *ctx, const sso_request_t *request, apr_t
                              sso_answer_t *answer)
 {
     int posted = !strcmp(request->method, "POST");
-    const char *text = request->query;
+    sso_bytes_t text = { request->query, 0 };
 
     if (posted && sso_request_is_form(request))
         SSO_TRY(request->read_body(ctx, request->baton, SSO_BODY_MAX, &text));
-    if (!sso_form_parse(ctx->pool, text, fields))
+    if (!sso_form_parse(ctx->pool, text.data, fields))
         return sso_fail(ctx, SSO_BAD_INPUT, 503, "its parameters cannot be read");
     if (!posted || (sso_request_is_form(request) && apr_table_get(*fields, "iss")))
         return SSO_OK;
@@ -404,6 +343,11 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     SSO_TRY(parameter(ctx, fields, "login_hint", &wanted.login_hint));
     SSO_TRY(parameter(ctx, fields, "tpa_hint", &wanted.tpa_hint));
     SSO_TRY(parameter(ctx, fields, "prompt", &wanted.prompt));
+    SSO_TRY(parameter(ctx, fields, "acr_values", &wanted.acr));
+    SSO_TRY(parameter(ctx, fields, "replay", &wanted.replay));
+    if ((wanted.acr && !sso_step_up_words(wanted.acr))
+        || (wanted.replay && !sso_replay_is_id(wanted.replay)))
+        return sso_fail(ctx, SSO_BAD_INPUT, 1089, "acr_values or replay is nothing of ours");
     SSO_TRY(sso_request_return(ctx, request, next ? next : target ? target : "/", &next));
     if (strlen(next) > NEXT_MAX)
         return sso_fail(ctx, SSO_BAD_INPUT, 504, "the return address is over %d bytes long",
@@ -434,7 +378,8 @@ static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const c
 {
     const char *text, *tries = NULL;
     const char **const fields[] = { &login->provider, &login->binding, &login->verifier,
-                                    &login->nonce, &login->challenged, &tries, &login->next };
+                                    &login->nonce, &login->challenged, &tries, &login->acr,
+                                    &login->replay, &login->next };
     char *line;
     unsigned i;
 
@@ -455,15 +400,15 @@ static sso_rc_e read_state(sso_ctx_t *ctx, const sso_request_t *request, const c
 
 sso_rc_e sso_login_bound(sso_ctx_t *ctx, const sso_request_t *request, const char *binding)
 {
-    browser_t browser;
+    sso_browser_t browser;
     const char *mark;
 
-    read_browser(ctx, request, &browser);
+    sso_browser_read(ctx, request, &browser);
     if (!browser.binding)
         return sso_fail(ctx, SSO_DENIED, 554, "the browser did not send the cookie it was given "
                         "when the sign-in was started: another browser, blocked cookies, or "
                         "another host name than it was started on");
-    SSO_TRY(binding_mark(ctx, request->site, browser.binding, &mark));
+    SSO_TRY(sso_browser_mark(ctx, request->site, browser.binding, &mark));
     if (!sso_same_secret(mark, binding))
         return sso_fail(ctx, SSO_DENIED, 555, "the sign-in was started in another browser");
     return SSO_OK;

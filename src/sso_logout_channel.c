@@ -13,10 +13,8 @@
 
 #include <apr_strings.h>
 #include <string.h>
-#include <strings.h>
 
-#define FORM_TYPE "application/x-www-form-urlencoded"
-#define SEEN_MAX  apr_time_from_sec(86400) /* how long a jti is remembered at most */
+#define SEEN_MAX apr_time_from_sec(86400) /* how long a jti is remembered at most */
 
 /* The provider that a URL ends with. */
 static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -84,14 +82,14 @@ sso_rc_e sso_frontchannel_serve(sso_ctx_t *ctx, const sso_request_t *request, co
 
 static sso_rc_e read_token(sso_ctx_t *ctx, const sso_request_t *request, const char **token)
 {
-    const char *type = apr_table_get(request->headers, "Content-Type"), *body;
     apr_table_t *fields;
+    sso_bytes_t body;
     int repeated = 0;
 
-    if (!type || strncasecmp(type, FORM_TYPE, strlen(FORM_TYPE)))
+    if (!sso_request_is_form(request))
         return sso_fail(ctx, SSO_BAD_INPUT, 1078, "a POST that is no form");
     SSO_TRY(request->read_body(ctx, request->baton, SSO_BODY_MAX, &body));
-    if (!sso_form_parse(ctx->pool, body, &fields)
+    if (!sso_form_parse(ctx->pool, body.data, &fields)
         || !(*token = sso_form_one(fields, "logout_token", &repeated)) || repeated)
         return sso_fail(ctx, SSO_BAD_INPUT, 1079, "it has not exactly one logout_token");
     return SSO_OK;

@@ -83,6 +83,8 @@ typedef struct sso_tokens_t {
 typedef struct sso_wanted_t {
     const char *nonce, *login_hint, *tpa_hint, *prompt; /* NULL: not asked for */
     const char *claims; /* what a claims challenge asked for */
+    const char *acr;    /* EdxSSOStepUp: any of these, apart by spaces */
+    const char *replay; /* of a form that waits for the end of the sign-in (sso_replay.h) */
     const char *code;   /* what came back, for c_hash */
     const char *profile; /* what else came back: the field `user` */
     /* of a refresh: the id_token is the one of before; the claims of before */

@@ -20,7 +20,7 @@ my @LAYERS = (
     [qw(value config options pages)],
     [qw(provider kind metadata document id_token aggregate par token client_auth http policy access introspect)],
     [qw(session revoke claims export idmap graph user verified require claim)],
-    [qw(answer flow identity own_keys own_session refresh pass jar page login choice callback bearer logout photo metrics_text doctor credential resource
+    [qw(answer flow replay step_up identity own_keys own_session refresh pass jar page login choice callback bearer logout photo metrics_text doctor credential resource
         incomplete mapping)],
 );
 my $GLUE = @LAYERS;

@@ -139,6 +139,7 @@ def _grant(provider, request, asked, pushed):
     grant = {"client_id": asked["client_id"], "user": provider.users[name]["name"],
              "scopes": scopes, "nonce": asked.get("nonce"), "auth_time": int(provider.now()),
              "sid": str(uuid.uuid4()), "redirect_uri": asked["redirect_uri"],
+             "acr": (asked.get("acr_values") or "0").split(" ")[0],
              "challenge": asked.get("code_challenge"), "offline": asked.get("access_type"),
              "method": asked.get("code_challenge_method", "plain"),
              "until": provider.now() + oidc_state.CODE_LIFE_SEC}

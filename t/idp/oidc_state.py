@@ -30,6 +30,7 @@ SETTINGS = {
     "rotate_refresh": True,
     "reuse_detection": False,           # a refresh token that comes again ends all of its family
     "refresh_drop": [], "answer_add": {},   # members of refresh answers, of all token answers
+    "acr": None,                # what a sign-in is; "asked": the first of acr_values
     "end_session": True, "encrypt": None,   # [alg, enc] of id_tokens
     "discovery_add": {}, "discovery_omit": [], "userinfo_add": {}, "claims_add": {},
     "sign_kid": True,           # whether a token's header names the key

@@ -34,6 +34,8 @@ def id_claims(provider, grant):
     made = {"iss": settings["token_issuer"] or provider.issuer(), "sub": person["sub"],
             "aud": grant["client_id"], "exp": now + settings["id_life"], "iat": now,
             "auth_time": grant["auth_time"], "sid": grant["sid"]}
+    if settings["acr"]:
+        made["acr"] = grant["acr"] if settings["acr"] == "asked" else settings["acr"]
     if grant.get("nonce") and settings["nonce"]:
         made["nonce"] = grant["nonce"]
     made.update(profile_claims(person, grant["scopes"]))

@@ -89,13 +89,13 @@ static inline const char *query_field(apr_pool_t *pool, const char *url, const c
 }
 
 static inline sso_rc_e browser_body(sso_ctx_t *ctx, void *baton, apr_size_t limit,
-                                    const char **body)
+                                    sso_bytes_t *body)
 {
     const browser_t *browser = baton;
 
-    if (browser->body && strlen(browser->body) > limit)
+    if (browser->body && strlen(browser->body) >= limit)
         return sso_fail(ctx, SSO_BAD_INPUT, 999, "the body is too long");
-    *body = browser->body ? browser->body : "";
+    *body = sso_bytes(browser->body ? browser->body : "");
     return SSO_OK;
 }
 

@@ -64,8 +64,9 @@ static sso_rc_e make_login(sso_ctx_t *ctx, const sso_request_t *request,
                            sso_answer_t *answer)
 {
     sso_login_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
-    struct { unsigned char binding[SSO_BINDING_BYTES], verifier[VERIFIER_BYTES], nonce[NONCE_BYTES]; }
-        random;
+    struct {
+        unsigned char binding[SSO_BINDING_BYTES], verifier[VERIFIER_BYTES], nonce[NONCE_BYTES];
+    } random;
     sso_browser_t browser;
 
     SSO_TRY(sso_random_bytes(ctx, &random, sizeof(random)));

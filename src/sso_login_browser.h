@@ -4,8 +4,8 @@
 
 /*
  * What is known of a browser without a session: one short-lived cookie, shared by all its tabs. Its
- * random text binds states (and forms that wait) to the browser; and it counts finished sign-ins, so
- * that a loop ends in a page. For the flows of signing in only; others see sso_flow.h.
+ * random text binds states (and forms that wait) to the browser; and it counts finished sign-ins,
+ * so that a loop ends in a page. For the flows of signing in only; others see sso_flow.h.
  */
 
 #include "sso_flow.h"

@@ -78,6 +78,10 @@ int mod_site_running(void);
 /** The ports of this process. @a r may be NULL, then lines go to @a s 's log. */
 const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *r);
 
+/* mod_risks.c */
+/** Warn of settings of a site that work and are risky. */
+void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site);
+
 /* mod_doctor.c */
 /**
  * Look at every provider and at the store (EDXSSO_CHECK), and print what is found.

@@ -318,6 +318,7 @@ int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         sso_ctx_t ctx = context(pconf, s);
 
         wrong += make_site(&ctx, s);
+        mod_risks_warn(pconf, s, mod_server(s)->site);
         warn_audience(s, mod_server(s)->site);
     }
     return wrong ? HTTP_INTERNAL_SERVER_ERROR : OK;

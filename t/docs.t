@@ -70,7 +70,7 @@ chmod 0600, "$dir/site.key";
 sub try_example {
     my ($name, $kind, $text) = @_;
     my ($before, $after) = @{ $FRAME{$kind} // die "$name: '$kind' is none of: @{[ sort keys %FRAME ]}\n" };
-    my $config = "$before$text$after";
+    my $config = ($text =~ /^LoadModule/m ? '' : "ServerName https://studio.example.org\n") . "$before$text$after";
     $config = "<EdxSSOProvider lms edx>\n$PROVIDER</EdxSSOProvider>\n$config" unless $config =~ /<EdxSSOProvider/;
     my $file = "$dir/";
     $config =~ s{/etc/edxsso/}{$file}g;

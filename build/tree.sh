@@ -6,7 +6,7 @@
 copy_tree()
 {
     mkdir -p "$1" &&
-        tar -cf - --exclude=./.git --exclude='./build-*' --exclude=./build/aux --exclude=./autom4te.cache \
+        tar -cf - --exclude=./.git --exclude=./deb --exclude='./build-*' --exclude=./build/aux --exclude=./autom4te.cache \
             --exclude=./aclocal.m4 --exclude=./configure --exclude='./config.*' --exclude=./libtool \
             --exclude=./Makefile --exclude=./Makefile.in --exclude='./mod_auth_edxsso-*' \
             --exclude=.deps --exclude=.libs --exclude='*.o' --exclude='*.lo' --exclude='*.la' \

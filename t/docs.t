@@ -32,6 +32,7 @@ my %FILE = (
     'site.secret' => 's' x 43,
     'site.secret.old' => 'o' x 43,
     'ca.pem' => '',
+    (map { ("$_.secret" => "the-secret-of-the-client\n") } qw(entra keycloak google campus)),
 );
 my $PROVIDER = <<'EOT';
     EdxSSOURLRoot       https://courses.example.org
@@ -118,6 +119,27 @@ for my $line (grep { /^OPTION\(/ } split /\n/, slurp('src/sso_options.def')) {
         push @wrong, map { "'$_' is not in its syntax" } grep { ($syntax // '') !~ /(?<![\w-])\Q$_\E(?![\w-])/ } split /\|/, $limits;
     }
     is("@wrong", '', $name);
+}
+
+# ---- guides: what they name is there
+
+{
+    my %known = map { $_ => 1 } slurp('src/sso_options.def') =~ /^OPTION\((\w+)/mg, slurp('src/mod_config.c') =~ /"<?(EdxSSO\w+)"/g, 'EdxSSOProvider';
+    my $messages = slurp('docs/messages.md');
+    for my $guide ('README', glob('docs/guides/*.md'), 'docs/mod_auth_edxsso.8') {
+        my $text = slurp($guide);
+        my %gone = map { $_ => 1 } grep { !$known{$_} } $text =~ /\b(EdxSSO[A-Z]\w*)/g;
+        is(join(' ', sort keys %gone), '', "$guide names directives that there are");
+        my %silent = map { $_ => 1 } grep { $messages !~ /$_/ } $text =~ /\b(SSO\d{4})\b/g;
+        is(join(' ', sort keys %silent), '', "$guide names messages that there are");
+        my @broken;
+        while ($text =~ /^```sh\n(.*?)^```$/msg) {
+            open my $sh, '|-', 'sh -n' or die "sh: $!\n";
+            print {$sh} $1;
+            push @broken, $1 unless close $sh;
+        }
+        is("@broken", '', "$guide: commands that a shell reads");
+    }
 }
 
 # ---- links within the documentation

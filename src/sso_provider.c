@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resolving provider sections: presets, defaults, section; what is missing; keys that are
- * configured.
+ * Resolving provider sections: presets, defaults, section; what is missing; configured keys.
  * What one type is particular about is not here.
  */
 #include "sso_provider.h"

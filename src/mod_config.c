@@ -253,6 +253,8 @@ static const char *remember(cmd_parms *cmd, const sso_field_t *field, const sso_
         APR_ARRAY_PUSH(reading.takers, const server_rec *) = cmd->server;
     if (field == &sso_options[SSO_OPTION_protected_resource] && config->protected_resource)
         return mod_resource_add(cmd);
+    if (field == &sso_options[SSO_OPTION_export_jwt])
+        return mod_jwt_add(cmd, config->export_jwt);
     if (field == &sso_options[SSO_OPTION_remote_user])
         return remember_user(cmd, config);
     if (field == &sso_options[SSO_OPTION_id_mapping_service] && config->id_mapping_service
@@ -381,6 +383,7 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     reading.expressions = apr_hash_make(pconf);
     reading.bare = 0;
     mod_regex_begin(pconf);
+    mod_jwt_begin(pconf);
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
@@ -389,7 +392,9 @@ int mod_config_end(apr_pool_t *pconf)
     int i, k, wrong = 0;
 
     reading.reserved = sso_reserved_make(pconf, reading.prefixes,
-                                         reading.bare ? reading.names : NULL);
+                                         reading.bare ? apr_array_append(pconf, reading.names,
+                                                                         mod_jwt_names())
+                                                      : mod_jwt_names());
     for (i = 0; i < reading.uses->nelts; i++) {
         const use_t *use = &APR_ARRAY_IDX(reading.uses, i, use_t);
         const apr_array_header_t *sections = mod_server(use->server)->sections;

@@ -90,6 +90,20 @@ void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site);
  */
 int mod_doctor_run(apr_pool_t *pool, server_rec *main_server, const char *dir);
 
+/* mod_jwt.c */
+void mod_jwt_begin(apr_pool_t *pconf);
+/** A header of EdxSSOExportJWT. Returns a complaint, or NULL. */
+const char *mod_jwt_add(cmd_parms *cmd, const char *name);
+/** Those headers, lower-case. */
+const apr_array_header_t *mod_jwt_names(void);
+/** Whether some place of a server exports a JWT. */
+int mod_jwt_signs(const server_rec *s);
+/** Room for a process's tokens, in ctx->pool. As sso_vouchers_make(). */
+sso_rc_e mod_jwt_child(sso_ctx_t *ctx);
+/** Put the token of a session into the request's headers, where its place says so. */
+void mod_jwt_export(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
+                    const sso_session_t *session);
+
 /* mod_regex.c */
 void mod_regex_begin(apr_pool_t *pconf);
 /** Compile a pattern of the configuration. Returns a complaint, or NULL. */

@@ -195,6 +195,7 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
         r->user = apr_pstrdup(r->pool, "");
         return;
     }
+    mod_jwt_export(r, ctx, request, answer->session);
     r->user = apr_pstrdup(r->pool, answer->session->remote_user);
     r->ap_auth_type = apr_pstrdup(r->pool, MOD_AUTH_TYPE);
     if (answer->replay)
@@ -285,6 +286,7 @@ static void export_again(request_rec *r)
     sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
     const sso_config_t *place;
     mod_request_t *state;
+    sso_request_t request;
 
     if (!before || !before->answer || before->answer->what != SSO_ANSWER_PASS || !site)
         return;
@@ -295,8 +297,11 @@ static void export_again(request_rec *r)
     apr_table_setn(r->subprocess_env, "no-cache", "1");
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
-    if (before->answer->session)
+    if (before->answer->session) {
         sso_export(&ctx, before->answer->session, place, r->subprocess_env, r->headers_in);
+        mod_request_fill(r, site, &request);
+        mod_jwt_export(r, &ctx, &request, before->answer->session);
+    }
     sso_pass_export(&ctx, before->answer->tokens, place, r->subprocess_env, r->headers_in);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "mod_glue.h"
 
+#include "sso_export_jwt.h"
 #include "sso_http.h"
 #include "sso_idmap.h"
 #include "sso_metadata.h"
@@ -408,7 +409,8 @@ static sso_rc_e start_site(sso_ctx_t *ctx, server_rec *s)
 
     site->passes_tokens = mod_config_passes();
     SSO_TRY(secrets_of(ctx, config, state_dir(ctx->pool, config), &secrets));
-    return sso_site_seal(ctx, site, secrets);
+    SSO_TRY(sso_site_seal(ctx, site, secrets));
+    return mod_jwt_signs(s) ? sso_voucher_keys(ctx, site, secrets) : SSO_OK;
 }
 
 static int used(server_rec *main_server)
@@ -463,7 +465,8 @@ void mod_site_child(apr_pool_t *pchild, server_rec *s)
         return;
     mod_status_child();
     json_object_seed(0); /* before threads do it at once */
-    if (sso_http_start(&ctx) != SSO_OK || sso_documents_start(&ctx, running.documents) != SSO_OK)
+    if (sso_http_start(&ctx) != SSO_OK || sso_documents_start(&ctx, running.documents) != SSO_OK
+        || mod_jwt_child(&ctx) != SSO_OK)
         report(&ctx, s);
     apr_pool_cleanup_register(pchild, NULL, stop_child, apr_pool_cleanup_null);
 }

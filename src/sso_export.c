@@ -244,7 +244,7 @@ static void drop_alike(const exporter_t *out, const char *header)
     }
 }
 
-static int wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
+int sso_export_wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row)
 {
     const sso_claim_t *claim = &claims->rows[row];
     const char *name = claims->text + claim->name_at;
@@ -266,7 +266,7 @@ static int is_outdone(const sso_config_t *place, const sso_claims_t *claims, apr
 {
     apr_uint16_t other = claims->rows[row].winner;
 
-    while (other && !wanted(place, claims, other - 1u))
+    while (other && !sso_export_wanted(place, claims, other - 1u))
         other = claims->rows[other - 1].winner;
     return other != 0;
 }
@@ -328,7 +328,7 @@ static void export_claims(exporter_t *out, const sso_claims_t *claims)
         sso_shown_t shown;
 
         at = sso_claim_show(claims, claim, at, &shown);
-        if ((!place->export_claims || wanted(place, claims, i))
+        if ((!place->export_claims || sso_export_wanted(place, claims, i))
             && (!claim->winner || !is_outdone(place, claims, i)))
             names = export_claim(out, claims, claim, &shown, names);
     }
@@ -350,7 +350,7 @@ static const char *claims_object(sso_ctx_t *ctx, const sso_config_t *place,
         apr_uint32_t from = claim->name_at - 1;
         apr_uint32_t to = claim->value_at + claim->value_length + (claim->type == SSO_CLAIM_STRING);
 
-        if (!wanted(place, claims, i))
+        if (!sso_export_wanted(place, claims, i))
             continue;
         if (out > text + 1)
             *out++ = ',';

@@ -19,6 +19,9 @@
 void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t *place,
                 apr_table_t *env, apr_table_t *headers);
 
+/** Whether a claim is one of those that a place exports. */
+int sso_export_wanted(const sso_config_t *place, const sso_claims_t *claims, apr_uint32_t row);
+
 /**
  * A prefix of claims as headers begin with it: "OIDC_CLAIM_" is "Oidc-Claim-".
  */

@@ -16,9 +16,11 @@
 #include <apr_strings.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -251,7 +253,7 @@ static const char *public_members(apr_pool_t *pool, const sso_signer_t *signer)
     return apr_pstrcat(pool, "\"e\":\"", first, "\",\"kty\":\"RSA\",\"n\":\"", second, "\"", NULL);
 }
 
-/* What the outside gets to see of a key: names, header, JWK. */
+/* What the outside gets to see of a key, with a certificate or without: names, header, JWK. */
 static sso_rc_e publish(sso_ctx_t *ctx, apr_pool_t *pool, const X509 *certificate,
                         sso_signer_t *signer)
 {
@@ -259,13 +261,16 @@ static sso_rc_e publish(sso_ctx_t *ctx, apr_pool_t *pool, const X509 *certificat
     const char *members = public_members(pool, signer), *named;
     unsigned length = sizeof(digest);
 
-    if (!members || X509_digest(certificate, EVP_sha256(), digest, &length) != 1)
+    if (!members
+        || (certificate && X509_digest(certificate, EVP_sha256(), digest, &length) != 1))
         return sso_fail(ctx, SSO_BROKEN, 179, "the public half of a key could not be read");
     members = apr_pstrcat(pool, "{", members, "}", NULL);
     SSO_TRY(sso_sha256(ctx, members, strlen(members), thumb));
     signer->kid = sso_b64url_encode(pool, thumb, sizeof(thumb));
-    named = apr_pstrcat(pool, ",\"kid\":\"", signer->kid, "\",\"x5t#S256\":\"",
-                        sso_b64url_encode(pool, digest, length), "\"", NULL);
+    named = apr_pstrcat(pool, ",\"kid\":\"", signer->kid, "\"", NULL);
+    if (certificate)
+        named = apr_pstrcat(pool, named, ",\"x5t#S256\":\"",
+                            sso_b64url_encode(pool, digest, length), "\"", NULL);
     signer->jwk = apr_pstrcat(pool, apr_pstrmemdup(pool, members, strlen(members) - 1),
                               ",\"use\":\"sig\",\"alg\":\"", signer->type->alg, "\"", named, "}",
                               NULL);
@@ -320,6 +325,60 @@ sso_rc_e sso_signer_from_secret(sso_ctx_t *ctx, apr_pool_t *pool, const void *se
     return SSO_OK;
 }
 
+/* A number in 1..n-1 of the seed, and its point. NULL: OpenSSL failed. */
+static EVP_PKEY *key_of_seed(const unsigned char *seed, apr_size_t length)
+{
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_POINT *point = group ? EC_POINT_new(group) : NULL;
+    BIGNUM *secret = BN_bin2bn(seed, (int)length, NULL), *most = BN_new();
+    BN_CTX *numbers = BN_CTX_secure_new();
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    unsigned char public_bytes[1 + 2 * 32];
+    EVP_PKEY *key = NULL;
+
+    if (point && secret && most && numbers && builder && maker
+        && BN_copy(most, EC_GROUP_get0_order(group)) && BN_sub_word(most, 1)
+        && BN_mod(secret, secret, most, numbers) && BN_add_word(secret, 1)
+        && EC_POINT_mul(group, point, secret, NULL, NULL, numbers)
+        && EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, public_bytes,
+                              sizeof(public_bytes), numbers) == sizeof(public_bytes)
+        && OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0)
+        && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, secret)
+        && OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, public_bytes,
+                                            sizeof(public_bytes))
+        && (params = OSSL_PARAM_BLD_to_param(builder)) && EVP_PKEY_fromdata_init(maker) == 1
+        && EVP_PKEY_fromdata(maker, &key, EVP_PKEY_KEYPAIR, params) != 1)
+        key = NULL;
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(builder);
+    EVP_PKEY_CTX_free(maker);
+    BN_CTX_free(numbers);
+    BN_clear_free(secret);
+    BN_free(most);
+    EC_POINT_free(point);
+    EC_GROUP_free(group);
+    return key;
+}
+
+sso_rc_e sso_signer_from_seed(sso_ctx_t *ctx, apr_pool_t *pool, const unsigned char *seed,
+                              apr_size_t length, sso_signer_t **signer)
+{
+    EVP_PKEY *key = key_of_seed(seed, length);
+    const type_t *type = key ? type_of(key) : NULL;
+    sso_signer_t *made;
+
+    if (!type) {
+        EVP_PKEY_free(key);
+        return sso_fail(ctx, SSO_BROKEN, 1255, "a key could not be made of a seed");
+    }
+    made = make(pool, type, key);
+    SSO_TRY(publish(ctx, pool, NULL, made));
+    *signer = made;
+    return SSO_OK;
+}
+
 const char *sso_signer_jwk(const sso_signer_t *signer)
 {
     return signer->jwk;
@@ -366,8 +425,13 @@ static int sign(const sso_signer_t *signer, const char *input, unsigned char *si
 sso_rc_e sso_jws_sign(sso_ctx_t *ctx, const sso_signer_t *signer, const json_t *claims,
                       const char **token)
 {
+    return sso_jws_sign_text(ctx, signer, sso_json_print(ctx->pool, claims), token);
+}
+
+sso_rc_e sso_jws_sign_text(sso_ctx_t *ctx, const sso_signer_t *signer, const char *payload,
+                           const char **token)
+{
     unsigned char signature[SIGNATURE_BYTES_MAX];
-    const char *payload = sso_json_print(ctx->pool, claims);
     const char *input = apr_pstrcat(ctx->pool, signer->header,
                                     sso_b64url_encode(ctx->pool, payload, strlen(payload)), NULL);
     size_t length = sizeof(signature);

@@ -45,6 +45,15 @@ sso_rc_e sso_signer_check_pair(sso_ctx_t *ctx, const char *certificate, const ch
 sso_rc_e sso_signer_from_secret(sso_ctx_t *ctx, apr_pool_t *pool, const void *secret,
                                 apr_size_t length, sso_signer_t **signer);
 
+/**
+ * A signer of a key on P-256 that a seed determines (FIPS 186-5 A.2.1): ES256.
+ *
+ * @param seed  at least 40 bytes that nobody can guess
+ * @return SSO_BROKEN  OpenSSL refused to work
+ */
+sso_rc_e sso_signer_from_seed(sso_ctx_t *ctx, apr_pool_t *pool, const unsigned char *seed,
+                              apr_size_t length, sso_signer_t **signer);
+
 /** Its public half as the text of a JWK (RFC 7517), or NULL: it has none. */
 const char *sso_signer_jwk(const sso_signer_t *signer);
 
@@ -59,5 +68,9 @@ const char *sso_signer_kid(const sso_signer_t *signer);
  */
 sso_rc_e sso_jws_sign(sso_ctx_t *ctx, const sso_signer_t *signer, const json_t *claims,
                       const char **token);
+
+/** The same of what is JSON text already. */
+sso_rc_e sso_jws_sign_text(sso_ctx_t *ctx, const sso_signer_t *signer, const char *payload,
+                           const char **token);
 
 #endif

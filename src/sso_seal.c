@@ -89,11 +89,11 @@ static void put_cipher(spares_t *spares, EVP_CIPHER_CTX *evp, int fine)
         EVP_CIPHER_CTX_free(evp);
 }
 
-/* HKDF-SHA256 with the realm as salt: id and keys in one go */
-static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
+/* HKDF-SHA256 (RFC 5869) with the realm as salt. */
+static int expand(const sso_bytes_t *secret, const char *realm, const char *label,
+                  unsigned char *out, apr_size_t length)
 {
-    unsigned char all[ID_BYTES + 2 * KEY_BYTES];
-    char label[] = "edxsso seal v1", hash[] = "SHA256";
+    char hash[] = "SHA256";
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *kctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     OSSL_PARAM params[] = {
@@ -102,13 +102,30 @@ static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
                                           secret->length),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)realm,
                                           strlen(realm)),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof(label) - 1),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label,
+                                          strlen(label)),
         OSSL_PARAM_construct_end()
     };
-    int done = kctx && EVP_KDF_derive(kctx, all, sizeof(all), params) == 1;
+    int done = kctx && EVP_KDF_derive(kctx, out, length, params) == 1;
 
     EVP_KDF_CTX_free(kctx);
     EVP_KDF_free(kdf);
+    return done;
+}
+
+sso_rc_e sso_derive(sso_ctx_t *ctx, const sso_bytes_t *secret, const char *realm,
+                    const char *label, unsigned char *out, apr_size_t length)
+{
+    return expand(secret, realm, label, out, length)
+               ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 1254, "OpenSSL could not derive a key");
+}
+
+/* HKDF-SHA256 with the realm as salt: id and keys in one go */
+static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
+{
+    unsigned char all[ID_BYTES + 2 * KEY_BYTES];
+    int done = expand(secret, realm, "edxsso seal v1", all, sizeof(all));
+
     if (done) {
         memcpy(out->id, all, ID_BYTES);
         memcpy(out->key, all + ID_BYTES, KEY_BYTES);

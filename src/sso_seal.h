@@ -76,6 +76,13 @@ sso_rc_e sso_seal(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose
 sso_rc_e sso_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose,
                   const char *sealed, const char **plain);
 
+/**
+ * Derive bytes for something else than sealing: HKDF-SHA256 of a secret, by realm and label.
+ * SSO_BROKEN is the only failure.
+ */
+sso_rc_e sso_derive(sso_ctx_t *ctx, const sso_bytes_t *secret, const char *realm,
+                    const char *label, unsigned char *out, apr_size_t length);
+
 /** SHA-256 over the parts, each with its length before it: no two lists of parts collide. */
 sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
                     unsigned char digest[SSO_DIGEST_BYTES]);

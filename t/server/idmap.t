@@ -13,7 +13,7 @@ my $AZURE = "$API/oa2-azuread-oauth2/users";
 my $TOKEN = '/oauth2/access_token';
 my @PROVIDERS = qw(entra byoid strict form refused unknown down short needs);
 my $OID = qr/^[0-9a-f-]{36}\@[0-9a-f-]{36}$/;
-allow_log('SSO0564', 'SSO0680');
+allow_log(qw(SSO0145 SSO0353 SSO0354), 'SSO0564', 'SSO0680');
 
 sub links { return lms(links => { provider => $_[0], links => $_[1] }) }
 

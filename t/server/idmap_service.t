@@ -11,7 +11,7 @@ use JSON::PP ();
 my $UBC = '/api/third_party_auth/v0/providers/saml-ubc/users';
 my $BASIC = ['Authorization', 'Basic bWlkZGxld2FyZTpzZWNyZXQ=']; # middleware:secret
 my $JSON = { 'Content-Type' => 'application/json' };
-allow_log('SSO0564', 'SSO0680');
+allow_log(qw(SSO0145 SSO0353 SSO0354), 'SSO0564', 'SSO0680');
 lms_reset();
 
 sub ask {

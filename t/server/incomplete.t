@@ -10,7 +10,7 @@ use EdxSSO::Visitor qw(enter visitor);
 use JSON::PP ();
 
 my @PROVIDERS = qw(entra form short needs);
-allow_log('SSO0564', 'SSO0680');
+allow_log(qw(SSO0145 SSO0353 SSO0354), 'SSO0564', 'SSO0680');
 
 sub at_form { return ($_[0]->location // '') =~ m{^https://campus|/register\?} }
 

@@ -88,7 +88,7 @@ static sso_rc_e build(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
             fill(claims, "sub", username);
     }
     rc = sso_session_build(ctx, request->site, provider, claims, &made);
-    if (rc == SSO_OK && asked && username) {
+    if (rc == SSO_OK && asked && username && !provider->idmap) {
         if (has_control(username))
             rc = sso_fail(ctx, SSO_BAD_INPUT, 1137, "its username has control characters");
         made->remote_user = made->username = apr_pstrdup(ctx->pool, username);

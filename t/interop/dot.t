@@ -55,6 +55,11 @@ for my $section (@SECTIONS) {
         . "</EdxSSOProvider>\nScriptAlias /$name $show\n<Location /$name>\n    AuthType edxsso\n"
         . "    EdxSSOUse $name\n    Require valid-user\n</Location>\n";
 }
+# programs with tokens, and a place that shows them
+$config .= "ScriptAlias /token $show\n<Location /token>\n    AuthType edxsso\n    EdxSSOUse lms\n"
+    . "    EdxSSOPassToken access\n    Require valid-user\n</Location>\n"
+    . "ScriptAlias /api $show\n<Location /api>\n    AuthType edxsso\n    EdxSSOUse lms\n"
+    . "    EdxSSOCredentials bearer jwt-cookie\n    Require edxsso-scope user_id\n</Location>\n";
 my $httpd = EdxSSO::Httpd->new(port => $port, config => Encode::encode('UTF-8', $config), mpm => 'event',
     modules => ['cgid'])->start;
 $httpd->wait_until(sub { @{ [$httpd->children] } >= 3 }); # two servers and the one for CGI programs
@@ -291,6 +296,51 @@ like((log_lines(qr/SSO0561/))[-1], qr/error=invalid_scope/, '... which the log n
     ok(is_login_form($browser->follow($browser->get('/lms'))), '... and the session is over');
 }
 
+# ---- programs with the LMS's tokens
+
+# What a place says to a token.
+sub presents {
+    my ($token, $scheme) = @_;
+    return new_browser()->get('/api', as => 'plain', headers => [['Authorization', ($scheme // 'Bearer') . " $token"]]);
+}
+
+# Forms of a token that are not it, by name.
+sub tampered {
+    my ($token) = @_;
+    my ($head, $body, $signature) = split /\./, $token;
+    my $payload = MIME::Base64::decode_base64url($body);
+    my $other = MIME::Base64::encode_base64url($payload =~ s/jsmith/admin/gr);
+    my $none = MIME::Base64::encode_base64url('{"alg":"none","typ":"JWT"}');
+    my $flipped = ($signature =~ /^A/ ? 'B' : 'A') . substr $signature, 1;
+    return (another_user => "$head.$other.$signature", unsigned => "$none.$body.", unsigned_with_signature => "$none.$body.$signature",
+        flipped => "$head.$body.$flipped", cut => substr($token, 0, -4), longer => "${token}AAAA", without_signature => "$head.$body.");
+}
+
+{
+    my %sees = environment(sign_in(new_browser(), '/token', 'jsmith'));
+    my $jwt = $sees{EDXSSO_ACCESS_TOKEN};
+    like($jwt, qr/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/, "the LMS's access token is a JWT");
+    for my $scheme (qw(JWT Bearer)) {
+        my $answer = presents($jwt, $scheme);
+        is($answer->status, 200, "$scheme: let in");
+        my %as = environment($answer);
+        is($as{REMOTE_USER}, 'jsmith', "$scheme: as its user");
+        is($as{EDXSSO_CLAIM_scopes}, 'user_id,profile,email', "$scheme: with its scopes");
+    }
+    my %wrong = tampered($jwt);
+    for my $how (sort keys %wrong) {
+        my $answer = presents($wrong{$how});
+        is($answer->status, 401, "$how: refused");
+        like($answer->header('WWW-Authenticate'), qr/error="invalid_token"/, "$how: invalid_token");
+        expect_log('SSO1131', $how);
+    }
+    my ($front, $back) = $jwt =~ /^(.*)\.([^.]*)$/;
+    my $cookies = "edx-jwt-cookie-header-payload=$front; edx-jwt-cookie-signature=";
+    is(new_browser()->get('/api', headers => [['Cookie', $cookies . $back]])->status, 200, 'as cookies');
+    allow_log('SSO0680');
+    is(new_browser()->get('/api', headers => [['Cookie', $cookies . ($back =~ tr/A-Y/B-Z/r)]])->status, 401, 'altered cookies');
+}
+
 # ---- without the module: what the toolkit says to a client of its own (redemption, introspection)
 
 {
@@ -311,6 +361,13 @@ like((log_lines(qr/SSO0561/))[-1], qr/error=invalid_scope/, '... which the log n
     is($status, 200, 'PKCE: the verifier');
     my $said = JSON::PP::decode_json($text);
     is($said->{token_type}, 'Bearer', 'an opaque token, since no JWT was asked for');
+    my %sees = environment(presents($said->{access_token}));
+    is($sees{REMOTE_USER}, 'zoe', 'the module asks about it: its user');
+    is($sees{EDXSSO_CLAIM_scope}, 'user_id email', 'and its scope');
+    for my $other ($said->{access_token} . 'x', $said->{refresh_token} // 'none', 'nonsense') {
+        is(presents($other)->status, 401, 'another text is nobody');
+        expect_log('SSO1131', 'another text');
+    }
 
     my $introspect = sub {
         my ($token, @credentials) = @_;

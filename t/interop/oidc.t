@@ -140,7 +140,12 @@ sub section {
         . "    EdxSSOUse $name\n    Require valid-user\n</Location>\n";
 }
 
-my $config = "EdxSSOHTTPCAFile $files/server.pem\n" . join('', map { section(@$_) } @SECTIONS)
+# programs with tokens, and a place that shows them
+my $apis = section('api', 'rs256', @PUSH, 'EdxSSOAudience https://api.example.org')
+    . section('asked', 'rs256', @PUSH) . section('tokens', 'rs256', @PUSH) . "<Location /tokens>\n    EdxSSOPassToken access id refresh\n</Location>\n"
+    . join '', map { "<Location /$_>\n    EdxSSOCredentials bearer\n</Location>\n" } qw(api asked);
+
+my $config = "EdxSSOHTTPCAFile $files/server.pem\n" . join('', map { section(@$_) } @SECTIONS) . $apis
     . "Listen 127.0.0.1:$tls_port\n<VirtualHost 127.0.0.1:$tls_port>\nServerName $tls_site\n"
     . "SSLEngine on\nSSLCertificateFile $files/server.pem\nSSLCertificateKeyFile $files/server.key\n"
     . section('posted', undef, @PUSH, 'EdxSSOResponseMode form_post') . section('query', 'posted', @PUSH)
@@ -426,6 +431,57 @@ for my $name (qw(wrongissuer slash)) {
     control('switches', { token => { access_token => 'another' } });
     failed(sign_in(new_browser(), '/es256', 'zoe'), 400, 'SSO0476', 'an access token that at_hash does not fit');
     control('switches', {});
+}
+
+# ---- programs with its tokens
+
+# What a place says to a token.
+sub presents {
+    my ($place, $token) = @_;
+    return new_browser()->get($place, as => 'plain', headers => [['Authorization', "Bearer $token"]]);
+}
+
+sub refuses {
+    my ($place, $token, $name) = @_;
+    my $answer = presents($place, $token);
+    is($answer->status, 401, "$name: refused");
+    like($answer->header('WWW-Authenticate'), qr/error="invalid_token"/, "$name: invalid_token");
+    expect_log('SSO1131', $name);
+    return;
+}
+
+{
+    my $agent = LWP::UserAgent->new(env_proxy => 0, timeout => 30);
+    my $grant = sub {
+        my $answer = $agent->post("$provider/token", { grant_type => 'client_credentials', client_id => 'machine',
+            client_secret => 'machine: a secret of decent length: 100% + & ~', @_ });
+        die $answer->as_string unless $answer->is_success;
+        return JSON::PP::decode_json($answer->content)->{access_token};
+    };
+    my $jwt = $grant->(resource => 'https://api.example.org', scope => 'api:read');
+    is(token_header($jwt)->{typ}, 'at+jwt', 'an access token by RFC 9068');
+    for (1, 2) {
+        my %sees = environment(presents('/api', $jwt));
+        is($sees{REMOTE_USER}, 'machine@127.0.0.1', 'is let in, as whom it is of');
+        is($sees{EDXSSO_CLAIM_scope}, 'api:read', 'with its scope');
+    }
+    refuses('/api', $grant->(resource => 'https://other.example.org', scope => 'api:read'), 'for another API');
+    refuses('/asked', $jwt, 'at a place of another audience');
+    my ($head, $body, $signature) = split /\./, $jwt;
+    my $other = MIME::Base64::encode_base64url(MIME::Base64::decode_base64url($body) =~ s/api:read/api:write/r);
+    my $none = MIME::Base64::encode_base64url('{"alg":"none","typ":"at+jwt"}');
+    my %wrong = (altered => "$head.$other.$signature", unsigned => "$none.$body.", flipped => "$head.$body." . reverse($signature),
+        cut => substr($jwt, 0, -4), longer => "${jwt}AAAA");
+    refuses('/api', $wrong{$_}, $_) for sort keys %wrong;
+
+    my %sees = environment(sign_in(new_browser(), '/tokens', 'zoe'));
+    unlike($sees{EDXSSO_ACCESS_TOKEN}, qr/\./, "a user's access token is opaque");
+    my %as = environment(presents('/asked', $sees{EDXSSO_ACCESS_TOKEN}));
+    is($as{REMOTE_USER}, 'zoe@127.0.0.1', 'the provider is asked about it: whom it is of');
+    is($as{EDXSSO_CLAIM_client_id}, 'rs256', 'and by which client');
+    refuses('/asked', "$sees{EDXSSO_ACCESS_TOKEN}x", 'another text');
+    refuses('/asked', $sees{EDXSSO_ID_TOKEN}, 'an id_token');
+    refuses('/api', $sees{EDXSSO_ID_TOKEN}, 'an id_token, elsewhere');
 }
 
 # ---- signing out

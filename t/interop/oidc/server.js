@@ -68,12 +68,13 @@ const CLIENTS = {
     require_pushed_authorization_requests: true, token_endpoint_auth_method: 'private_key_jwt', ...site_keys,
   },
   posted: {},
+  machine: { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
   certificate: { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=client-rsa' },
 };
 
 // what the sections of the test use these clients for besides
 const ALSO = {
-  rs256: ['wrongalg', 'wrongword', 'wrongissuer', 'slash', 'nopkce', 'nouserinfo'],
+  rs256: ['wrongalg', 'wrongword', 'wrongissuer', 'slash', 'nopkce', 'nouserinfo', 'api', 'tokens'],
   rsaoaep: ['nokey'],
   pushed: ['notpushed'],
   posted: ['query'],
@@ -134,6 +135,16 @@ const configuration = {
     encryption: { enabled: true },
     jwtUserinfo: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: () => true },
+    // access tokens for an API are JWTs of RFC 9068
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => [],
+      getResourceServerInfo: (ctx, resource) => ({
+        scope: 'api:read api:write', audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
     mTLS: {
       enabled: given.tls,
       tlsClientAuth: given.tls,

@@ -16,20 +16,15 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/*
- * Errors by which the provider says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core
- * 3.1.2.6)
- */
-static const char *const users_turn[] = {
-    "access_denied", "login_required", "interaction_required", "consent_required",
-    "account_selection_required"
-};
+#define CLAIMS_MAX 4096 /* of a challenge: it goes into a URL */
 
 typedef struct response_t {
     const char *code, *state, *error, *description, *issuer;
     const char *own_error, *own_description; /* Facebook's, where it does not say `error` */
     const char *profile; /* Apple's */
     const char *session_state; /* OpenID Connect Session Management 2; Entra's sid */
+    const char *claims; /* of an error: what it wants of the user (Entra) */
+    const char *unused;
 } response_t;
 
 static sso_rc_e find_provider(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
@@ -84,7 +79,15 @@ static sso_rc_e read_response(sso_ctx_t *ctx, const sso_request_t *request,
         { "error_code", offsetof(response_t, own_error) },
         { "error_message", offsetof(response_t, own_description) },
         { "user", offsetof(response_t, profile) },
+        { "claims", offsetof(response_t, claims) },
         { "session_state", offsetof(response_t, session_state) },
+        /* of other response types: not asked for and not read, but no more than once either */
+        { "id_token", offsetof(response_t, unused) },
+        { "access_token", offsetof(response_t, unused) },
+        { "token_type", offsetof(response_t, unused) },
+        { "expires_in", offsetof(response_t, unused) },
+        { "scope", offsetof(response_t, unused) },
+        { "error_uri", offsetof(response_t, unused) },
     };
     apr_table_t *fields;
     const char *text = NULL;
@@ -135,13 +138,11 @@ static sso_rc_e use_state(sso_ctx_t *ctx, const sso_request_t *request, const ch
 
 static sso_rc_e refuse_error(sso_ctx_t *ctx, const response_t *response)
 {
-    unsigned i;
-
-    for (i = 0; i < SSO_COUNT(users_turn); i++)
-        if (!strcmp(response->error, users_turn[i]))
-            return sso_fail(ctx, SSO_DENIED, 560, "it says error=%s%s%.200s", response->error,
-                            response->description ? ": " : "",
-                            response->description ? response->description : "");
+    ctx->err.detail = response->claims;
+    if (sso_token_users_turn(response->error))
+        return sso_fail(ctx, SSO_DENIED, 560, "it says error=%s%s%.200s", response->error,
+                        response->description ? ": " : "",
+                        response->description ? response->description : "");
     return sso_fail(ctx, SSO_UPSTREAM, 561, "it says error=%.64s%s%.200s", response->error,
                     response->description ? ": " : "",
                     response->description ? response->description : "");
@@ -228,6 +229,14 @@ static sso_rc_e finish(sso_ctx_t *ctx, const sso_request_t *request, sso_session
     return SSO_OK;
 }
 
+/* The provider, at either of its endpoints, says what it wants of the user, for the first time. */
+static int is_challenge(const sso_ctx_t *ctx, const response_t *response, const sso_login_t *login)
+{
+    return login && !login->challenged && ctx->err.detail
+           && strlen(ctx->err.detail) <= CLAIMS_MAX
+           && (response->error || SSO_TOKEN_CHALLENGED(ctx->err.number));
+}
+
 sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,
                             sso_answer_t *answer)
 {
@@ -241,7 +250,7 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
     rc = check_response(ctx, request, provider, &response, &login);
     if (rc == SSO_OK)
         rc = identify(ctx, request, provider, &response, login, &session);
-    if (rc == SSO_UPSTREAM && ctx->err.number == SSO_TOKEN_CHALLENGE && !login->challenged) {
+    if (rc != SSO_OK && is_challenge(ctx, &response, login)) {
         const char *claims = ctx->err.detail;
 
         sso_forgive(ctx);

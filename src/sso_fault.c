@@ -163,6 +163,7 @@ static const struct {
     { 689, 689, &not_yours },
     { 841, 841, &sign_in },
     { 875, 875, &bad_method },
+    { 881, 882, &refused },
     { 1009, 1009, &sign_in },
     { 1011, 1011, &bad_method },
     { 1012, 1012, &cross_origin },

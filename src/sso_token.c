@@ -47,6 +47,31 @@ static int is_over(const char *error)
     return 0;
 }
 
+int sso_token_users_turn(const char *error)
+{
+    static const char *const errors[] = {
+        "access_denied", "login_required", "interaction_required", "consent_required",
+        "account_selection_required"
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(errors); i++)
+        if (!strcmp(errors[i], error))
+            return 1;
+    return 0;
+}
+
+/* It wants more of the user, and says what. */
+static sso_rc_e refuse_challenge(sso_ctx_t *ctx, const char *error, const char *claims)
+{
+    ctx->err.detail = claims;
+    if (sso_token_users_turn(error))
+        return sso_fail(ctx, SSO_UPSTREAM, 882, "token endpoint: it answered error=%.64s with a "
+                        "claims challenge", error);
+    return sso_fail(ctx, SSO_UPSTREAM, 410, "token endpoint: it answered error=%.64s with a "
+                    "claims challenge", error);
+}
+
 /* What an error answer says, whatever its status: the log gets the provider's own word. */
 static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, int refreshing,
                               const json_t *answer)
@@ -63,11 +88,11 @@ static sso_rc_e refuse_answer(sso_ctx_t *ctx, const sso_reply_t *reply, int refr
     if (error && refreshing && is_over(error))
         return sso_fail(ctx, SSO_DENIED, 1009, "token endpoint: it answered error=%.64s"
                         "%s%.200s", error, more ? ": " : "", more ? more : "");
-    if (error && sso_json_text(answer, "claims")) { /* it wants more of the user, and says what */
-        ctx->err.detail = sso_json_text(answer, "claims");
-        return sso_fail(ctx, SSO_UPSTREAM, 410, "token endpoint: it answered error=%.64s with a "
-                        "claims challenge", error);
-    }
+    if (error && sso_json_text(answer, "claims"))
+        return refuse_challenge(ctx, error, sso_json_text(answer, "claims"));
+    if (error && !refreshing && sso_token_users_turn(error))
+        return sso_fail(ctx, SSO_DENIED, 881, "token endpoint: it answered error=%.64s%s%.200s",
+                        error, more ? ": " : "", more ? more : "");
     if (error)
         return sso_fail(ctx, SSO_UPSTREAM, 401, "token endpoint: it answered error=%.64s%s%.200s "
                         "(status %d)", error, more ? ": " : "", more ? more : "", reply->status);

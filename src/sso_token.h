@@ -8,7 +8,11 @@
 
 #include "sso_provider.h"
 
-#define SSO_TOKEN_CHALLENGE 410
+/** The numbers of a failure whose err.detail is what the next request has to carry as `claims'. */
+#define SSO_TOKEN_CHALLENGED(number) ((number) == 410 || (number) == 882)
+
+/** Whether an error says that it is the user's turn (RFC 6749 4.1.2.1, OIDC Core 3.1.2.6). */
+int sso_token_users_turn(const char *error);
 #define SSO_TOKEN_OVER      1009
 
 /** What an authorization code is exchanged with. */
@@ -21,7 +25,7 @@ typedef struct sso_exchange_t {
  * Exchange a code. It is sent once, whatever happens to the connection.
  *
  * @return SSO_UPSTREAM   the provider cannot be reached, or answered an error or something
- *                        unusable; number SSO_TOKEN_CHALLENGE: err.detail is what the next
+ *                        unusable; SSO_TOKEN_CHALLENGED: err.detail is what the next
  *                        authorization request has to carry as `claims'
  */
 sso_rc_e sso_token_redeem(sso_ctx_t *ctx, const sso_provider_t *provider,

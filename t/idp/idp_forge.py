@@ -33,6 +33,7 @@ NAMED = {
     "hs256-public-pem-stripped": {"alg": "HS256", "key": "public-pem-stripped"},
     "hs256-public-pkcs1": {"alg": "HS256", "key": "public-pkcs1"},
     "hs256-public-der": {"alg": "HS256", "key": "public-der"},
+    "hs256-public-jwk": {"alg": "HS256", "key": "public-jwk"},
     "hs256-empty-key": {"alg": "HS256", "key": "hs-empty"},
     "foreign-key": {"key": "foreign"},
     "kid-none": {"kid": "none"}, "kid-wrong": {"kid": "wrong"},

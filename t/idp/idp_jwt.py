@@ -55,8 +55,11 @@ def private_pem(key):
 
 
 def public_bytes(key, form):
-    """The public key as text that a forger may use as HMAC key: pem, pem-stripped, der, pkcs1."""
+    """The public key as text that a forger may use as HMAC key: pem, pem-stripped, der, pkcs1,
+    jwk."""
     public = key.public_key()
+    if form == "jwk":
+        return compact(rsa_jwk(key, "rs")).encode()
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     if form == "der":
         return public.public_bytes(serialization.Encoding.DER, spki)

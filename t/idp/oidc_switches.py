@@ -11,6 +11,7 @@ somebody fetches it:
 import functools
 import hashlib
 
+import idp_forge
 import idp_jwt
 import oidc_token
 from idp_http import json_answer
@@ -48,6 +49,10 @@ def _nobodys_rsa(kid):
 @functools.lru_cache(maxsize=None)
 def _stranger(name):
     """A key beside the right ones: of ours, or one that a client has to leave alone."""
+    if name == "weak":      # 1024 bits, and somebody has the private part
+        return dict(idp_jwt.rsa_jwk(idp_forge.fixed_key("rsa1024"), "weak"), use="sig")
+    if name == "one":       # e = 1: whatever is padded right is its own signature
+        return dict(_nobodys_rsa("one"), e="AQ", use="sig")
     if name.startswith("rsa"):
         return dict(_nobodys_rsa("other-" + name), use="sig")
     return {

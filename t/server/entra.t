@@ -131,7 +131,7 @@ entra(refuse => { code => 50079, at => 'code', error => 'interaction_required', 
     like($asked[-1]{query}{claims}[0] // '', qr/capolids/, 'the second time with the claims');
 }
 entra(refuse => { code => 50079, at => 'code', error => 'interaction_required', count => 5, claims => '{"a":1}' });
-is_refused(one => 'adele', 502, 'SSO0410', 'a challenge after a challenge');
+is_refused(one => 'adele', 403, 'SSO0882', 'a challenge after a challenge');
 
 # ---- key rotation; logout
 reset_all();

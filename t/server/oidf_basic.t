@@ -3,11 +3,12 @@
 # code flow. A subtest has its module's name; with a word after it, it is a neighbour of ours.
 use strict;
 use warnings;
+use EdxSSO::Browser;
 use EdxSSO::OIDF;
 use EdxSSO::SignIn;
 use EdxSSO::Test;
 
-home(vhost('oidf'), qw(basic post jwt hs256 quiet more single multiple same odd odder));
+home(vhost('oidf'), qw(basic post jwt hs256 quiet more single multiple same odd odder weak));
 my $sub = '248289761414'; # jane's
 my $number = 248289761414;
 sub fault { my @fault = @_; return sub { oidc(fault => {@fault}) } }
@@ -97,7 +98,18 @@ for my $case (
     ['invalid-sig-hs256: by the public key, stripped', 'hs256-public-pem-stripped'],
     ['invalid-sig-hs256: by the public key, PKCS 1', 'hs256-public-pkcs1'],
     ['invalid-sig-hs256: by the public key, DER', 'hs256-public-der'],
+    ['invalid-sig-hs256: by the public key as JWK', 'hs256-public-jwk'],
     ['invalid-sig-hs256: by nothing', 'hs256-empty-key'],
+    ['idtoken-sig-none: NONE, signed', { alg => 'NONE', sign_alg => 'RS256' }],
+    ['idtoken-sig-none: nOnE, signed', { alg => 'nOnE', sign_alg => 'RS256' }],
+    ['idtoken-sig-none: nOnE', { alg => 'nOnE' }], ['idtoken-sig-none: with a space', { alg => 'none ', sign_alg => 'RS256' }],
+    ['idtoken-sig-none: a signature that is none', { alg => 'none', suffix => 'AAAA' }],
+    ['invalid-sig-es256: by a P-384 key', { alg => 'ES256', key => 'ec384', header => { kid => 'es' } }],
+    ['invalid-sig-es256: by a P-521 key', { alg => 'ES256', key => 'ec512', header => { kid => 'es' } }],
+    ['invalid-sig-es256: by the RSA key', { alg => 'ES256', sign_alg => 'RS256', key => 'own', header => { kid => 'rs' } }],
+    ['invalid-sig-es384: by the P-256 key', { alg => 'ES384', sign_alg => 'ES256', header => { kid => 'es' } }],
+    ['jku that would answer', { key => 'foreign', header => { jku => "$ENV{OIDC_ROOT}/nothing" } }],
+    ['x5u that would answer', { key => 'foreign', header => { x5u => "$ENV{OIDC_ROOT}/nothing" } }],
     ['a foreign key', 'foreign-key'], ['a key in the header', 'embedded-jwk'], ['jku', 'jku'], ['x5u', 'x5u'],
     ['x5c', 'x5c'], ['crit', 'crit'], ['b64', 'b64'], ['zip', 'zip'], ['no signature', 'signature-empty'],
     ['a signature cut short', 'signature-short'], ['a signature with a byte more', 'signature-long'],
@@ -108,7 +120,7 @@ for my $case (
     ['an access token in its place', 'typ-at'], ['a logout token in its place', 'typ-logout'],
 ) {
     my ($word, $fault) = @$case;
-    refuses("oidcc-client-test-$word", at => 'basic', before => fault(name => $fault), status => 400,
+    refuses("oidcc-client-test-$word", at => 'basic', before => fault(ref $fault ? %$fault : (name => $fault)), status => 400,
         log => 'SSO0[14]\d\d');
 }
 
@@ -124,6 +136,61 @@ refuses('oidcc-client-test-kid-absent-multiple-jwks: wrong signature', at => 'mu
 passes('oidcc-client-test-ignores-unparseable-key-in-jwks', at => 'odd');
 passes('oidcc-client-test-ignores-unparseable-key-in-jwks: ES256 beside them', at => 'odd', before => setting(alg => 'ES256'));
 passes('oidcc-client-test-ignores-unparseable-key-in-jwks: something that is no object', at => 'odder');
+
+refuses('a key of 1024 bits', at => 'weak', status => 400, log => 'SSO0160', before => fault(key => 'rsa1024', header => { kid => 'weak' }));
+refuses('a key with e = 1', at => 'weak', status => 400, log => 'SSO0160', before => fault(header => { kid => 'one' }));
+passes('weak keys beside the right one', at => 'weak');
+
+# ---- the answer of the authorization endpoint
+refuses('another issuer (RFC 9207)', at => 'basic', before => setting(iss_parameter => 'wrong'), status => 400, log => 'SSO0562', calls => {});
+refuses('no issuer, although promised (RFC 9207)', at => 'basic', before => sub { oidc(config => { iss_parameter => \0 }) }, status => 400,
+    log => 'SSO0566', calls => {});
+oidc_reset('basic');
+{
+    my ($one, $two) = map { my $browser = browser('oidf'); oidc(user => { default => 'jane' });
+        [$browser, $browser->get($browser->get("/edxsso/login?provider=basic&next=/app")->location)->location] } 1, 2;
+    for my $twice (qw(code state iss id_token access_token token_type expires_in scope session_state error error_uri error_description)) {
+        oidc(forget => {});
+        subtest("$twice twice" => sub {
+            refusal($one->[0]->get("$one->[1]&$twice=x" . ($one->[1] =~ /[?&]$twice=/ ? '' : "&$twice=y")), status => 400, log => 'SSO0558');
+            is_deeply(oidc('requests')->{counts}, {}, 'nothing was asked of the provider');
+        });
+    }
+    refusal($one->[0]->get($two->[1]), status => 400, log => 'SSO0555');
+    (my $foreign = $one->[1]) =~ s{/callback/basic}{/callback/quiet};
+    refusal($one->[0]->get($foreign), status => 400, log => 'SSO0553');
+    is($one->[0]->get("$one->[1]&id_token=x&access_token=y")->status, 302, 'what was not asked for is not read');
+    is_deeply([sort keys %{ oidc('requests')->{counts} }], ['/token', '/userinfo'], 'and the first sign-in ends well after all that');
+}
+{
+    my $begin = sub {
+        my ($extra) = @_;
+        oidc(user => { default => 'jane' });
+        my $browser = browser('oidf');
+        my $back = $browser->get($browser->get("/edxsso/login?provider=basic&next=/app")->location)->location;
+        $back =~ s/code=[^&]*/error=interaction_required$extra/;
+        return ($browser, $browser->get($back));
+    };
+    my $wanted = '&claims=%7B%22id_token%22%3A%7B%22acr%22%3Anull%7D%7D';
+    my ($browser, $answer) = $begin->($wanted);
+    my %asked = EdxSSO::Browser::query($answer->location // '');
+    is($asked{claims}, '{"id_token":{"acr":null}}', 'an error that says what is wanted: asked for with that');
+    (my $again = $browser->get($answer->location)->location) =~ s/code=[^&]*/error=interaction_required$wanted/;
+    refusal($browser->get($again), status => 403, log => 'SSO0560');
+    (undef, $answer) = $begin->('&claims=' . 'x' x 4097);
+    refusal($answer, status => 403, log => 'SSO0560');
+    (undef, $answer) = $begin->('');
+    refusal($answer, status => 403, log => 'SSO0560');
+    refuses('the token endpoint says that it is the user\'s turn', at => 'basic', status => 403, log => 'SSO0881', not => [qr/canary|consent_required/],
+        before => sub { oidc(answer => { endpoint => '/token', status => 400, headers => { 'Content-Type' => 'application/json' },
+            body => '{"error":"consent_required","error_description":"canary"}' }) });
+}
+{
+    my %challenges = map { my %asked = EdxSSO::Browser::query(browser('oidf')->get('/edxsso/login?provider=basic')->location);
+        ("$asked{code_challenge_method} $asked{code_challenge}" => 1) } 1 .. 50;
+    is(scalar keys %challenges, 50, 'fifty sign-ins, fifty challenges');
+    is(scalar(grep { /^S256 [\w-]{43}$/ } keys %challenges), 50, 'each a digest');
+}
 
 # ---- userinfo
 passes('oidcc-client-test-userinfo-bearer-header', at => 'basic', after => sub {

@@ -209,7 +209,7 @@ static const struct {
     { 200, "application/json", "{\"access_token\":\"x\",\"error\":\"e\"}", 502, 401 },
     { 400, "application/json", "{\"error\":\"invalid_grant\"}", 502, 401 },
     { 401, "application/json", "{\"error\":\"invalid_client\"}", 502, 401 },
-    { 403, "application/json", "{\"error\":\"access_denied\"}", 502, 401 },
+    { 403, "application/json", "{\"error\":\"access_denied\"}", 403, 881 },
     { 500, "text/html", "<html>", 502, 402 },
     { 302, "text/html", "", 502, 402 },
     { 429, "text/html", "slow down", 503, 400 },

@@ -170,9 +170,11 @@ static sso_rc_e render(sso_ctx_t *ctx, const sso_request_t *request, const sso_p
     memset(slots, 0, sizeof(slots));
     fill_page(ctx->pool, request, page, language, slots);
     html = sso_template_render(ctx->pool, pages->templates[page->kind], slots, language);
-    if (!html)
-        return sso_fail(ctx, SSO_BROKEN, 1280, "the page for '%s' would be over %d bytes",
-                        page->title, SSO_TEMPLATE_HTML_MAX);
+    if (!html) { /* a line of its own: the page may be about another failure */
+        sso_log(ctx, SSO_LOG_ERROR, 1280, "the page '%s' would be over %d bytes", page->title,
+                SSO_TEMPLATE_HTML_MAX);
+        return SSO_BROKEN;
+    }
     answer->body = html;
     apr_table_setn(answer->headers, "Content-Language", language->tag);
     apr_table_setn(answer->headers, "Content-Security-Policy", policy(ctx, pages, page));

@@ -290,9 +290,19 @@ static sso_rc_e step(compiler_t *x, const char **p)
     return SSO_OK;
 }
 
+/* What is put in after '<' would be a tag's name, and bring attributes along. */
+static sso_rc_e check_before(const compiler_t *x, const char *text, const char *p)
+{
+    int in_text = x->place.in == SSO_IN_TEXT || x->place.in == SSO_IN_RAW;
+
+    if (in_text && p > text && (p[-1] == '<' || (p[-1] == '/' && p > text + 1 && p[-2] == '<')))
+        return complain(x, "<", "nothing can be put in right after it");
+    return SSO_OK;
+}
+
 static sso_rc_e compile_file(compiler_t *x, const char *name)
 {
-    const char *p = x->source->file(x->source->baton, &name), *literal = p;
+    const char *p = x->source->file(x->source->baton, &name), *literal = p, *text = p;
     int open = x->section_count;
 
     x->file = name;
@@ -303,10 +313,12 @@ static sso_rc_e compile_file(compiler_t *x, const char *name)
             SSO_TRY(step(x, &p));
             continue;
         }
+        SSO_TRY(check_before(x, text, p));
         add_literal(x, literal, (apr_size_t)(p - literal));
         SSO_TRY(read_mark(x, &p));
         literal = p;
     }
+    SSO_TRY(check_before(x, text, p));
     add_literal(x, literal, (apr_size_t)(p - literal));
     if (x->section_count != open)
         return complain(x, x->sections[x->section_count - 1].name, "this section has no end");

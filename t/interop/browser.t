@@ -61,6 +61,7 @@ my $files = File::Temp::tempdir('edxsso-browser-XXXXXX', TMPDIR => 1, CLEANUP =>
 my $servers = EdxSSO::Servers->new(logs => $files);
 my $lms = $servers->start('/usr/bin/python3', 't/idp/lms.py', '--write-jwks', "$files/lms-jwks.json");
 my $entra = $servers->start('/usr/bin/python3', 't/idp/entra.py');
+my $echo = $servers->start('/usr/bin/python3', 't/lib/echo.py');
 my $httpd = EdxSSO::Httpd->new(config => <<"EOT");
 <EdxSSOProvider lms edx>
     EdxSSOURLRoot       $lms
@@ -88,13 +89,20 @@ my $httpd = EdxSSO::Httpd->new(config => <<"EOT");
     EdxSSOIssuer        http://127.0.0.1:9
     EdxSSOClientID      site
     EdxSSOClientSecret  secret
-    EdxSSODisplayName   "Donaudampfschifffahrtsgesellschaftskapitänspatentinhaberverein"
+    EdxSSODisplayName   "Studierendensekretariat und Universitätsbibliothek"
 </EdxSSOProvider>
 <LocationMatch "^/(studio|staff)/">
     AuthType edxsso
     EdxSSOUse lms entra
     Require valid-user
 </LocationMatch>
+ProxyPass "/save" "$echo/save"
+<Location "/save">
+    AuthType edxsso
+    EdxSSOUse lms
+    EdxSSOPreservePOST on
+    Require valid-user
+</Location>
 <Location "/staff/">
     Require user nobody-of-this-name
 </Location>
@@ -105,6 +113,8 @@ for my $place ('', '/studio', '/staff') {
     mkdir $httpd->dir . "/htdocs$place";
     spew($httpd->dir . "/htdocs$place/index.html", '<!DOCTYPE html><html lang="en"><title>Studio</title><h1>Studio</h1>');
 }
+spew($httpd->dir . '/htdocs/form.html', '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Form</title>'
+    . '<form method="post" action="/save"><input name="title" value="K\xc3\xb6ln &amp; more"><button>Save</button></form>');
 $httpd->start;
 
 # ---- the walk

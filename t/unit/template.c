@@ -71,7 +71,7 @@ static const char *filled(sso_ctx_t *ctx, const sso_language_t *language)
 
 static const struct { const char *page, *out; } goods[] = {
     { "", "" },
-    { "a < b & c {x} }} <", "a < b & c {x} }} <" },
+    { "a < b & c {x} }} < ", "a < b & c {x} }} < " },
     { "<p>{{name}}</p>", "<p>" EVIL_HTML "</p>" },
     { "<title>{{ name }}</title>", "<title>" EVIL_HTML "</title>" },
     { "<textarea>{{name}}</textarea>", "<textarea>" EVIL_HTML "</textarea>" },
@@ -99,7 +99,7 @@ static const struct { const char *page, *out; } goods[] = {
     { "<br/>{{path}}</br/>{{path}}<x-y z>{{path}}", "<br/>/x</br/>/x<x-y z>/x" },
     { "<i a b=c d = 'e' f>{{path}}", "<i a b=c d = 'e' f>/x" },
     { "<title></titles></title >{{path}}", "<title></titles></title >/x" },
-    { "<{{path}} <1{{path}}", "</x <1/x" },
+    { "< {{path}} <1{{path}}", "< /x <1/x" },
     { "({{>other}})", "(<b>/x\n</b>)" },
 };
 
@@ -161,6 +161,12 @@ static const struct { const char *page, *complaint; } bads[] = {
     { "<p style=\"a\">", "style: this attribute" },
     { "<meta http-equiv=\"refresh\">", "this attribute" },
     { "<a href=\"{{t Hello}}\">", "a text is no URL" },
+    { "<{{name}}>", "nothing can be put in right after it" },
+    { "</{{name}}>", "nothing can be put in right after it" },
+    { "{{#path}}<{{/path}}{{name}}>", "nothing can be put in right after it" },
+    { "{{#path}}</{{/path}}{{name}}>", "nothing can be put in right after it" },
+    { "<{{#path}}a href={{/path}}{{name}}>", "nothing can be put in right after it" },
+    { "a <", "nothing can be put in right after it" },
     { "<p", "still open" },
     { "<p a=\"", "still open" },
     { "<!-- ", "still open" },

@@ -22,7 +22,7 @@ process.on('uncaughtException', async (error) => {
 });
 
 async function open(options = {}) {
-    const context = await browser.newContext({ viewport: { width: 640, height: 440 }, locale: 'en-US', ...options });
+    const context = await browser.newContext({ viewport: { width: 640, height: 480 }, locale: 'en-US', ...options });
     const page = await context.newPage();
     last = page;
     page.complaints = [];
@@ -66,7 +66,7 @@ async function check(page, name, shot) {
     if (shot) {
         // the port of today is not for pictures
         await page.evaluate(() => { document.querySelector('header bdi').textContent = 'studio.example.org'; });
-        await page.screenshot({ path: `${SHOTS}/${shot}.png` });
+        await page.screenshot({ path: `${SHOTS}/${shot}.png`, fullPage: true });
     }
     return seen;
 }
@@ -139,6 +139,8 @@ async function signInThere(page, user) {
     await check(page, 'signed-out', 'signed-out');
     await page.click('main a');
     is(await heading(page), 'Sign in', 'and in again');
+    is(await page.locator('.choices li:first-child .note').textContent(), 'Last used', 'with the choice of last time first');
+    await check(page, 'sign-in again', 'sign-in-again');
     await page.context().close();
 }
 
@@ -155,6 +157,23 @@ async function signInThere(page, user) {
     await page.click('text=Sign out, to use another account');
     await page.waitForLoadState();
     is(await session(page), null, 'another account: this one is signed out');
+    await page.context().close();
+}
+
+// ---- a form that was sent before sign-in
+
+{
+    const page = await open();
+    await page.goto(`${SITE}/form.html`);
+    await page.click('button');
+    await signInThere(page, 'jsmith');
+    await page.waitForURL((url) => url.origin === SITE);
+    is(await heading(page), 'You are signed in', 'a form has been kept');
+    page.complaints.length = 0;
+    await check(page, 'form kept', 'replay');
+    await page.click('text=Send the form');
+    await page.waitForURL(`${SITE}/save`);
+    ok((await page.locator('body').textContent()).includes('title=K%C3%B6ln+%26+more'), 'and arrives as it was');
     await page.context().close();
 }
 

@@ -99,10 +99,10 @@ int mod_doctor_run(apr_pool_t *pool, server_rec *main_server, const char *dir)
     check_store(&ctx, mod_config_server(main_server)->store, dir, &wrong);
     for (s = main_server; s; s = s->next) {
         const sso_site_t *site = mod_server(s)->site;
+        const apr_array_header_t *all = apr_array_append(pool, site->providers, site->clients);
 
-        for (i = 0; i < site->providers->nelts; i++)
-            visit_provider(&ctx, s, APR_ARRAY_IDX(site->providers, i, sso_provider_t *), documents,
-                           &wrong);
+        for (i = 0; i < all->nelts; i++)
+            visit_provider(&ctx, s, APR_ARRAY_IDX(all, i, sso_provider_t *), documents, &wrong);
     }
     sso_http_stop();
     printf("%d thing%s to put right\n", wrong, wrong == 1 ? "" : "s");

@@ -163,9 +163,10 @@ static void look_at_provider(apr_pool_t *pool, server_rec *s, const sso_provider
 
 void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site)
 {
+    const apr_array_header_t *all = apr_array_append(pool, site->providers, site->clients);
     int i;
 
-    if (!site->providers->nelts)
+    if (!all->nelts)
         return;
     look_at_secrets(pool, s, "EdxSSOSecret", site->config->secret);
     look_at_return_hosts(pool, s, site->config->return_hosts);
@@ -178,6 +179,6 @@ void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site)
             warn(s, apr_psprintf(pool, "SSO1309: EdxSSOStore: the password goes to %s:%d "
                                  "without TLS; rediss:// encrypts it", url.host, url.port));
     }
-    for (i = 0; i < site->providers->nelts; i++)
-        look_at_provider(pool, s, APR_ARRAY_IDX(site->providers, i, const sso_provider_t *));
+    for (i = 0; i < all->nelts; i++)
+        look_at_provider(pool, s, APR_ARRAY_IDX(all, i, const sso_provider_t *));
 }

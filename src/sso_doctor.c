@@ -219,7 +219,7 @@ static const char *reachable(exam_t *x, sso_endpoint_e which)
 
 static void check_keys(exam_t *x)
 {
-    const char *url = reachable(x, SSO_ENDPOINT_JWKS);
+    const char *url = x->provider->config->sign_in ? reachable(x, SSO_ENDPOINT_JWKS) : NULL;
     const sso_keys_t *keys = NULL;
 
     if (x->provider->keys)
@@ -231,7 +231,8 @@ static void check_keys(exam_t *x)
     else if (url)
         tell(x, SSO_HEALTH_OK, apr_pstrcat(x->ctx->pool, url, ": ",
                                            sso_keys_describe(x->ctx->pool, keys), NULL), NULL);
-    else if (!x->provider->keys && x->provider->config->trust_token_endpoint)
+    else if (!x->provider->keys && x->provider->config->sign_in
+             && x->provider->config->trust_token_endpoint)
         tell(x, SSO_HEALTH_NOTE, "none: what the token endpoint hands over is believed because of "
              "the way it came (EdxSSOTrustTokenEndpoint)", "EdxSSOJWKS, where there are keys");
 }
@@ -252,24 +253,42 @@ static const struct {
       "EdxSSOClientAuth how it wants them?" },
     { "incorrect_client_credentials", SSO_HEALTH_WRONG, "the client or its secret is refused",
       "compare EdxSSOClientID and EdxSSOClientSecret with what the provider has" },
-    { "unauthorized_client", SSO_HEALTH_WRONG, "the client may not sign people in, or is not "
-      "known there", "at an LMS the application has the grant type 'Authorization code'; at Entra "
-      "EdxSSOTenant is the one that the application is registered in" },
+    { "unauthorized_client", SSO_HEALTH_WRONG, "the client may not do this, or is not known there",
+      "at an LMS the application has the grant type 'Authorization code' (for EdxSSOSignIn off: "
+      "'Client credentials'); at Entra EdxSSOTenant is the one it is registered in" },
     { "unsupported_grant_type", SSO_HEALTH_WRONG, "it does not take codes", "is that the token "
       "endpoint?" },
 };
 
-/* Entra looks at a code before it looks at the secret, and gives an app a token of its own. */
+/*
+ * A section without sign-in is nothing but a client. And Entra looks at a code before it looks at
+ * the secret, and gives an application a token of its own.
+ */
 static int by_own_token(const sso_provider_t *provider)
 {
     static const char *const many[] = { "common", "organizations", "consumers" };
     const char *tenant = provider->config->tenant;
     unsigned i;
 
+    if (!provider->config->sign_in)
+        return 1;
     for (i = 0; tenant && i < SSO_COUNT(many); i++)
         if (!strcasecmp(tenant, many[i]))
             return 0;
-    return provider->kind == &sso_kind_entra && provider->config->scope != NULL;
+    return provider->kind == &sso_kind_entra;
+}
+
+/* What such a token is asked for: at Entra a resource, elsewhere what the section says. */
+static const char *own_scope(exam_t *x)
+{
+    const apr_array_header_t *scope = x->provider->config->scope;
+    const char *root = "https://graph.microsoft.com";
+
+    if (x->provider->kind != &sso_kind_entra)
+        return scope ? apr_array_pstrcat(x->ctx->pool, scope, ' ') : NULL;
+    if (sso_graph_root(x->ctx, x->provider, &root) != SSO_OK)
+        sso_forgive(x->ctx);
+    return apr_pstrcat(x->ctx->pool, root, "/.default", NULL);
 }
 
 static sso_rc_e probe_form(exam_t *x, sso_form_t *form)
@@ -277,12 +296,8 @@ static sso_rc_e probe_form(exam_t *x, sso_form_t *form)
     const char *code;
 
     if (by_own_token(x->provider)) {
-        const char *root = "https://graph.microsoft.com";
-
-        if (sso_graph_root(x->ctx, x->provider, &root) != SSO_OK)
-            sso_forgive(x->ctx);
         sso_form_add(form, "grant_type", "client_credentials");
-        sso_form_add(form, "scope", apr_pstrcat(x->ctx->pool, root, "/.default", NULL));
+        sso_form_add(form, "scope", own_scope(x));
         return SSO_OK;
     }
     SSO_TRY(sso_random_text(x->ctx, PROBE_BYTES, &code));
@@ -392,6 +407,8 @@ static void check_introspection(exam_t *x)
 
 static void check_redirect(exam_t *x)
 {
+    if (!x->provider->config->sign_in)
+        return;
     tell(x, SSO_HEALTH_OK, apr_pstrcat(x->ctx->pool, x->visit->redirect_uri, " has to be "
                                        "registered there, to the letter", NULL), NULL);
 }

@@ -54,6 +54,13 @@ $output = finds('a wrong secret at Entra', qr/^WRONG +localhost: campus: client:
     "<${entra}EdxSSOClientSecret wrong-secret\n</EdxSSOProvider>\n");
 unlike($output, qr/wrong-secret/, 'which is not shown');
 
+my $client = "<EdxSSOProvider tpa edx>\nEdxSSOSignIn off\nEdxSSOURLRoot $ENV{LMS_ROOT}\nEdxSSOClientID %s\nEdxSSOClientSecret %s\n</EdxSSOProvider>\n";
+$output = finds('a section that is only a client', qr/^ok +localhost: tpa: client: the client is known, and its secret is right$/m,
+    edx() . sprintf($client, 'worker', 'worker-secret'), fine => 1);
+unlike($output, qr/tpa: redirect URI/, 'it has no redirect URI');
+finds('a client that may sign people in only', qr/^WRONG +localhost: tpa: client: the client may not do this.*unauthorized_client.*'Client credentials'/m,
+    edx() . sprintf($client, 'studio-sso', 'studio-secret'));
+
 # ---- what is not
 
 my $wrong = edx();
@@ -111,7 +118,7 @@ unlike($output, qr/: client:/, 'what needs it is not tried');
         }
         POSIX::_exit(0);
     }
-    finds('its clock', qr/^WRONG .*: host: .* clocks are (?:599|600) s apart: its clock is ahead of this machine's.*timedatectl/m,
+    finds('its clock', qr/^WRONG .*: host: .* clocks are \d{3} s apart: its clock is ahead of this machine's.*timedatectl/m,
         edx(provider => "EdxSSOEndpoint token $root/token\n"));
     kill TERM => $pid;
     waitpid $pid, 0;

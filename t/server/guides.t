@@ -45,6 +45,9 @@ sub configuration {
     return $config;
 }
 
+my @running; # stopped all at once, which takes no longer than one of them
+END { $_->kill('TERM') for @running }
+
 # What an app behind httpd saw of somebody who signed in.
 sub follow_guide {
     my ($guide, $config, $path) = @_;
@@ -52,9 +55,9 @@ sub follow_guide {
         'https://courses\.example\.org', $ENV{LMS_ROOT}) =~ s{<Location.*}{}sr;
     my $proxy = $config =~ /ProxyPass/ ? '' : "ProxyPass / $ENV{ECHO_ROOT}/\n";
     my $httpd = EdxSSO::Httpd->new(config => "$lms$config$proxy", modules => [qw(ssl rewrite)])->start;
-    my $answer = EdxSSO::Browser->new(base => $httpd->url)->get($path);
+    push @running, $httpd;
     my $browser = EdxSSO::Browser->new(base => $httpd->url);
-    $answer = $browser->follow($browser->get($path));
+    my $answer = $browser->follow($browser->get($path));
     is($answer->status, 200, "$guide: somebody signs in") or diag($answer->body . $httpd->log_text);
     return ($answer->body, $httpd, $browser);
 }

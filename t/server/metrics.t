@@ -124,6 +124,19 @@ cmp_ok(samples()->{'edxsso_store_entries{}'}, '>=', 3, 'sessions and used states
     }
 }
 
+# ---- calls have an endpoint of their own, not `other`
+
+{
+    open my $in, '<', 'src/sso_metrics.c' or die "$!\n";
+    my ($table) = do { local $/; <$in> } =~ /calls\[\] = \{(.*?)^\};/ms;
+    my @known = $table =~ /\{ "([^"]+)", \d+ \}/g;
+    my @calls = map { my $file = $_; open my $c, '<', $file or die "$!\n"; my $text = do { local $/; <$c> };
+        my ($macro) = $text =~ /^#define WHAT +"([^"]+)"/m;
+        map { $_ eq 'WHAT' ? $macro : s/"//gr } $text =~ /sso_call_t \w+ = \{ \.what = ("[^"]+"|WHAT)/g } glob 'src/sso_*.c';
+    cmp_ok(scalar @calls, '>', 6, 'calls to providers');
+    is(join(', ', grep { my $call = $_; !grep { index($call, $_) == 0 } @known } @calls), '', 'each is told apart');
+}
+
 # ---- mod_status
 
 my $status = $plain->get('/server-status')->body;

@@ -98,10 +98,11 @@ void mod_authz_register(apr_pool_t *pool)
 static int refuse(request_rec *r, const mod_request_t *state)
 {
     const sso_session_t *session = state->answer->session;
-    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_ctx_t ctx = { .pool = r->pool };
     sso_request_t request;
     sso_answer_t answer;
 
+    mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, mod_server(r->server)->site, &request);
     if (!session) { /* let through without a user, to where a user is needed */

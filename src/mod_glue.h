@@ -90,6 +90,12 @@ void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site);
  */
 int mod_doctor_run(apr_pool_t *pool, server_rec *main_server, const char *dir);
 
+/* mod_clock.c */
+/** Start the clock that does not jump; without it the machine's is used. */
+void mod_clock_start(apr_pool_t *pconf, server_rec *s, const char *dir);
+/** What time it is for a piece of work. */
+void mod_clock_set(sso_ctx_t *ctx);
+
 /* mod_jwt.c */
 void mod_jwt_begin(apr_pool_t *pconf);
 /** A header of EdxSSOExportJWT. Returns a complaint, or NULL. */

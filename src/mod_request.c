@@ -153,12 +153,13 @@ int mod_request_access_own(request_rec *r)
 
 int mod_request_handle(request_rec *r)
 {
-    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_ctx_t ctx = { .pool = r->pool };
     sso_request_t request;
     sso_answer_t answer;
 
     if (!is_own(r))
         return DECLINED;
+    mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, mod_site_of(r), &request);
     if (mod_request_state(r)->resource)
@@ -205,7 +206,7 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
 static int authenticate(request_rec *r)
 {
     const sso_site_t *site = mod_site_of(r);
-    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_ctx_t ctx = { .pool = r->pool };
     mod_request_t *state = mod_request_state(r);
     sso_request_t request;
 
@@ -214,6 +215,7 @@ static int authenticate(request_rec *r)
                       "<EdxSSOProvider> in this virtual host");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, site, &request);
     state->answer = apr_palloc(r->pool, sizeof(*state->answer));
@@ -283,7 +285,7 @@ static void export_again(request_rec *r)
     const mod_request_t *before = r->prev ? ap_get_module_config(r->prev->request_config,
                                                                  &auth_edxsso_module) : NULL;
     const sso_site_t *site = mod_site_of(r);
-    sso_ctx_t ctx = { .pool = r->pool, .now = r->request_time };
+    sso_ctx_t ctx = { .pool = r->pool };
     const sso_config_t *place;
     mod_request_t *state;
     sso_request_t request;
@@ -295,6 +297,7 @@ static void export_again(request_rec *r)
         return;
     state->answer = before->answer;
     apr_table_setn(r->subprocess_env, "no-cache", "1");
+    mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
     if (before->answer->session) {

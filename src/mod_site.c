@@ -387,6 +387,8 @@ static sso_rc_e start_shared(sso_ctx_t *ctx, server_rec *s)
     sso_keyring_t *ring;
 
     SSO_TRY(make_dir(ctx, dir));
+    mod_clock_start(ctx->pool, s, dir);
+    mod_clock_set(ctx);
     SSO_TRY(secrets_of(ctx, config, dir, &secrets));
     SSO_TRY(sso_keyring_make(ctx, ctx->pool, secrets, "documents", &ring));
     SSO_TRY(sso_store_open(ctx, ctx->pool, config->store, dir, &running.store));

@@ -49,9 +49,9 @@ int mod_status_here(request_rec *r)
 
 static sso_ctx_t context(request_rec *r)
 {
-    sso_ctx_t ctx = { .pool = r->pool, .now = apr_time_now(),
-                      .ports = mod_site_ports(r->pool, r->server, r) };
+    sso_ctx_t ctx = { .pool = r->pool, .ports = mod_site_ports(r->pool, r->server, r) };
 
+    mod_clock_set(&ctx);
     return ctx;
 }
 

@@ -28,8 +28,9 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
         return APR_SUCCESS;
     for (i = 0; i < list->nelts; i++) {
         watched_t *watched = &APR_ARRAY_IDX(list, i, watched_t);
-        sso_ctx_t ctx = { .now = apr_time_now() };
+        sso_ctx_t ctx = { 0 };
 
+        mod_clock_set(&ctx);
         if (!watched->next || watched->next > ctx.now
             || apr_pool_create(&ctx.pool, pool) != APR_SUCCESS)
             continue;

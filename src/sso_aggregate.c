@@ -36,8 +36,8 @@ static int is_own(const char *name)
 /* Times are optional here; where they are there, they count. */
 static sso_rc_e check_times(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *claims)
 {
-    apr_int64_t now = apr_time_sec(ctx->now), skew = apr_time_sec(provider->config->clock_skew);
-    apr_int64_t when;
+    apr_int64_t skew = apr_time_sec(provider->config->clock_skew);
+    apr_int64_t now = apr_time_sec(sso_wall(ctx)), when;
 
     if (json_object_get(claims, "exp")
         && (!sso_json_whole(claims, "exp", &when) || when <= now - skew))

@@ -81,10 +81,19 @@ typedef struct sso_ports_t {
 /** One piece of work: one request, one configuration run, one test case. Used by one thread. */
 typedef struct sso_ctx_t {
     apr_pool_t *pool; /* everything handed out lives here unless a function says otherwise */
-    apr_time_t now;   /* read once, so that all decisions of a request agree */
+    /* read once, so that all decisions of a request agree; of a clock that does not jump, for what
+       this site keeps (sso_clock.h). What others say of times is judged by sso_wall(). */
+    apr_time_t now;
+    apr_interval_time_t wall_ahead; /* of that clock: how far the machine's is ahead */
     const sso_ports_t *ports; /* may be NULL: nothing is logged, nothing is called */
     sso_err_t err;
 } sso_ctx_t;
+
+/** What the machine's clock says, which is what others go by. */
+static inline apr_time_t sso_wall(const sso_ctx_t *ctx)
+{
+    return ctx->now + ctx->wall_ahead;
+}
 
 /**
  * Note a failure and return @a rc. The first failure noted is kept; later ones change nothing.

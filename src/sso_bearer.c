@@ -104,8 +104,8 @@ static void set_ends(sso_ctx_t *ctx, const json_t *claims, int asked, sso_sessio
     apr_int64_t exp;
 
     session->ends = ctx->now + KNOWN_MAX;
-    if (sso_json_whole(claims, "exp", &exp) && exp < apr_time_sec(session->ends))
-        session->ends = apr_time_from_sec(exp);
+    if (sso_json_whole(claims, "exp", &exp) && exp < apr_time_sec(sso_wall(ctx) + KNOWN_MAX))
+        session->ends = apr_time_from_sec(exp) - ctx->wall_ahead;
     if (asked) /* somebody may revoke it at any time */
         session->access_expires = ctx->now + SSO_VERIFIED_FRESH;
 }

@@ -99,7 +99,7 @@ static void add_assertion(sso_form_t *form, const char *assertion)
 static sso_rc_e prove_signed(sso_ctx_t *ctx, const sso_provider_t *provider, sso_form_t *form,
                              sso_call_t *call)
 {
-    json_int_t made = (json_int_t)apr_time_sec(ctx->now) - BACKDATE_SEC;
+    json_int_t made = (json_int_t)apr_time_sec(sso_wall(ctx)) - BACKDATE_SEC;
     const char *id = provider->config->client_id, *audience, *jti, *assertion;
     json_t *claims;
     sso_rc_e rc;

@@ -164,8 +164,8 @@ static int has_audience(const sso_provider_t *provider, const json_t *aud)
 
 static sso_rc_e judge_times(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *said)
 {
-    apr_int64_t now = apr_time_sec(ctx->now), skew = apr_time_sec(provider->config->clock_skew);
-    apr_int64_t when;
+    apr_int64_t skew = apr_time_sec(provider->config->clock_skew);
+    apr_int64_t now = apr_time_sec(sso_wall(ctx)), when;
 
     if (json_object_get(said, "exp")
         && (!sso_json_whole(said, "exp", &when) || when <= now - skew))

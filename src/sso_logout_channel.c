@@ -149,9 +149,10 @@ static sso_rc_e obey(sso_ctx_t *ctx, const sso_request_t *request, const sso_pro
         return rc;
     SSO_TRY(end_sessions(ctx, request, provider, jwt->claims));
     sso_json_whole(jwt->claims, "exp", &exp);
-    item.expires = exp > apr_time_sec(ctx->now + SEEN_MAX)
+    item.expires = exp > apr_time_sec(sso_wall(ctx) + SEEN_MAX)
                        ? ctx->now + SEEN_MAX
-                       : apr_time_from_sec(exp + 1) + provider->config->clock_skew;
+                       : apr_time_from_sec(exp + 1) + provider->config->clock_skew
+                             - ctx->wall_ahead;
     rc = sso_store_add(ctx, ctx->ports->store, &key, &item);
     return rc == SSO_DENIED ? SSO_OK : rc; /* the same token twice at once: done twice */
 }

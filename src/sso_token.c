@@ -287,7 +287,7 @@ static int named_in(const apr_array_header_t *list, const json_t *value)
 
 static sso_rc_e judge_times(sso_ctx_t *ctx, const sso_claim_rules_t *rules, const json_t *claims)
 {
-    apr_int64_t now = apr_time_sec(ctx->now), skew = apr_time_sec(rules->skew), when;
+    apr_int64_t now = apr_time_sec(sso_wall(ctx)), skew = apr_time_sec(rules->skew), when;
 
     if (!sso_json_whole(claims, "exp", &when))
         return sso_fail(ctx, SSO_BAD_INPUT, 460, "%s: it has no exp that is a number", rules->what);

@@ -15,7 +15,7 @@ my %LIMIT = (file => 500, function => 60, parameters => 6, columns => 100);
 
 # A file may include headers of its own layer and of those below: the longest name that begins it counts.
 my @LAYERS = (
-    [qw(base fault metrics)],
+    [qw(base clock fault metrics)],
     [qw(text url cookie shape json secret seal jose jwk jwe store shm redis language template)],
     [qw(value config options pages)],
     [qw(provider kind metadata document id_token aggregate par token client_auth http policy access introspect)],

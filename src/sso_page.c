@@ -190,7 +190,9 @@ void sso_page_answer(sso_ctx_t *ctx, const sso_request_t *request, const sso_pag
     answer->error_id = page->error_id;
     apr_table_setn(answer->headers, "Cache-Control", "no-store");
     apr_table_setn(answer->headers, "X-Content-Type-Options", "nosniff");
-    apr_table_setn(answer->headers, "Referrer-Policy", "no-referrer");
+    /* a kept form goes to an app that may look at its Origin, which no-referrer makes "null" */
+    apr_table_setn(answer->headers, "Referrer-Policy",
+                   page->kind == SSO_PAGE_REPLAY ? "strict-origin" : "no-referrer");
     apr_table_mergen(answer->headers, "Vary", "Accept-Language");
     if (render(ctx, request, page, answer) == SSO_OK)
         return;

@@ -114,7 +114,7 @@ for my $place ('', '/studio', '/staff') {
     spew($httpd->dir . "/htdocs$place/index.html", '<!DOCTYPE html><html lang="en"><title>Studio</title><h1>Studio</h1>');
 }
 spew($httpd->dir . '/htdocs/form.html', '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Form</title>'
-    . '<form method="post" action="/save"><input name="title" value="K\xc3\xb6ln &amp; more"><button>Save</button></form>');
+    . '<form method="post" action="/save"><input name="title" value="K&ouml;ln &amp; more"><button>Save</button></form>');
 $httpd->start;
 
 # ---- the walk

@@ -87,6 +87,7 @@ static void form(sso_ctx_t *ctx, const sso_site_t *site)
                     "<button>Sign out</button></form>"), "its fields, in order");
     ok(!strstr(apr_table_get(answer.headers, "Content-Security-Policy"), "form-action"),
        "the policy lets it be posted");
+    is(apr_table_get(answer.headers, "Referrer-Policy"), "strict-origin", "with an Origin");
     html = render(ctx, site, SSO_PAGE_SIGN_IN, NULL, &answer);
     ok(strstr(html, " class=\"last\">" EVIL_HTML " <span class=\"note\">Last used</span></a>"),
        "the choice of last time");

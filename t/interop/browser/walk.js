@@ -172,8 +172,10 @@ async function signInThere(page, user) {
     page.complaints.length = 0;
     await check(page, 'form kept', 'replay');
     await page.click('text=Send the form');
-    await page.waitForURL(`${SITE}/save`);
-    ok((await page.locator('body').textContent()).includes('title=K%C3%B6ln+%26+more'), 'and arrives as it was');
+    await page.waitForURL(/\/save/);
+    const sent = await page.locator('body').textContent();
+    ok(sent.startsWith('POST /save HTTP') && sent.includes('title=K%C3%B6ln+%26+more'), 'and arrives as it was', sent);
+    ok(sent.includes(`\nOrigin: ${SITE}\n`), 'with the Origin that an app expects', sent);
     await page.context().close();
 }
 

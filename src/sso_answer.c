@@ -247,7 +247,7 @@ static const endpoint_t endpoints[] = {
     { "complete", "GET POST", 0, 0, sso_complete_serve },
     { "idmapping", "GET HEAD", 1, 1, sso_mapping_serve },
     { "logout", "GET POST", 0, 0, sso_logout_serve },
-    { "frontchannel-logout", "GET HEAD", 0, 1, sso_frontchannel_serve },
+    { "frontchannel-logout", "GET", 0, 1, sso_frontchannel_serve },
     { "backchannel-logout", "POST", 1, 1, sso_backchannel_serve },
     { "replay", "GET HEAD", 0, 0, sso_replay_serve },
     { "session", "GET HEAD POST", 1, 0, sso_own_session_serve },
@@ -342,7 +342,7 @@ void sso_answer_own(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *
 static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, const char *why,
                               sso_answer_t *answer)
 {
-    const char *next, *replay = request->replay;
+    const char *next, *replay = NULL;
     int mode = request->place->unauthenticated;
 
     if (mode == SSO_UNAUTH_PASS)
@@ -361,8 +361,10 @@ static sso_rc_e answer_nobody(sso_ctx_t *ctx, const sso_request_t *request, cons
         sso_forgive(ctx); /* an address that no link may lead to can be asked for all the same */
         next = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
     }
-    if (!replay)
+    if (!request->replay)
         SSO_TRY(sso_replay_keep(ctx, request, answer, &replay));
+    else if (sso_replay_is_id(request->replay)) /* signed out meanwhile: the form waits on */
+        replay = request->replay;
     return sso_login_send(ctx, request, next, replay, why, answer);
 }
 

@@ -121,6 +121,7 @@ sub landing {
     is($other->get('/edxsso/frontchannel-logout/op', as => 'frame')->status, 200, 'without sid, where the browser sends its cookie');
     ended('without sid', $other);
     is($frame->request(POST => "/edxsso/frontchannel-logout/op?sid=$sid")->status, 405, 'no POST');
+    is($frame->request(HEAD => "/edxsso/frontchannel-logout/op?sid=$sid")->status, 405, 'no HEAD, which must not do anything');
 }
 
 # ---- the sid is the session_state where the id_token has none

@@ -116,6 +116,10 @@ for my $form (@forms) {
         is(press($browser, "/desk/x?edxsso_replay=$bad")->status, 404, 'edxsso_replay=' . substr $bad, 0, 12);
     }
     is($browser->get('/edxsso/replay')->status, 404, 'no id');
+    for my $bad ('x', 'y' x 5000) { # by somebody who is not signed in: a sign-in like any other
+        my $stranger = visitor();
+        like($stranger->follow(press($stranger, "/desk/x?edxsso_replay=$bad"))->body, qr{^GET /desk/x HTTP}, 'signed in, and a GET');
+    }
     is($browser->get("/desk/x?edxsso_replay=$id")->status, 200, 'a GET is not looked at');
 }
 

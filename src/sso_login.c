@@ -291,19 +291,15 @@ static int has_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, const char
 }
 
 /* Third-party initiated login (OpenID Connect Core 4): the issuer chooses the provider. */
-static sso_rc_e by_issuer(sso_ctx_t *ctx, const sso_site_t *site, const char *issuer,
-                          apr_array_header_t **names)
+static sso_rc_e by_issuer(sso_ctx_t *ctx, const apr_array_header_t *list, const char *issuer,
+                          const sso_provider_t **provider)
 {
     int i;
 
-    for (i = 0; i < 2 * site->providers->nelts; i++) {
-        const sso_provider_t *provider =
-            APR_ARRAY_IDX(site->providers, i % site->providers->nelts, sso_provider_t *);
-
-        if (has_issuer(ctx, provider, issuer, i >= site->providers->nelts)) {
-            *names = sso_words(ctx->pool, provider->name);
+    for (i = 0; i < 2 * list->nelts; i++) {
+        *provider = APR_ARRAY_IDX(list, i % list->nelts, const sso_provider_t *);
+        if (has_issuer(ctx, *provider, issuer, i >= list->nelts))
             return SSO_OK;
-        }
     }
     return sso_fail(ctx, SSO_BAD_INPUT, 502, "no provider has the issuer '%.200s'", issuer);
 }
@@ -331,6 +327,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
                          sso_answer_t *answer)
 {
     const char *provider, *next, *issuer, *target;
+    const sso_provider_t *only;
     sso_wanted_t wanted = { 0 };
     apr_table_t *fields;
     apr_array_header_t *names = NULL, *list;
@@ -353,9 +350,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     if (strlen(next) > NEXT_MAX)
         return sso_fail(ctx, SSO_BAD_INPUT, 504, "the return address is over %d bytes long",
                         NEXT_MAX);
-    if (issuer)
-        SSO_TRY(by_issuer(ctx, request->site, issuer, &names));
-    else if (provider) {
+    if (provider) {
         char *words = apr_pstrdup(ctx->pool, provider), *c;
 
         for (c = words; *c; c++)
@@ -367,10 +362,12 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
     SSO_TRY(candidates(ctx, request->site, names, &list));
     if (!list->nelts)
         return sso_fail(ctx, SSO_MISCONFIG, 505, "there is no provider to sign in with");
-    if (list->nelts > 1)
+    only = APR_ARRAY_IDX(list, 0, const sso_provider_t *);
+    if (issuer)
+        SSO_TRY(by_issuer(ctx, list, issuer, &only));
+    else if (list->nelts > 1)
         return sso_choice_page(ctx, request, list, next, &wanted, answer);
-    return start(ctx, request, APR_ARRAY_IDX(list, 0, const sso_provider_t *), next, &wanted,
-                 answer);
+    return start(ctx, request, only, next, &wanted, answer);
 }
 
 /* Opened, it is ours, so its lines are all there. */

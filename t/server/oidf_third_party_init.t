@@ -69,6 +69,13 @@ for my $case (
 }
 is_deeply(oidc('requests')->{counts}, {}, 'nothing was asked of the provider');
 
+# ---- several providers of one issuer: the one that is named too
+for my $name (qw(basic post)) {
+    my $location = browser('oidf')->get("/edxsso/login?iss=$issuer&provider=$name")->location // '';
+    like($location, qr/callback%2F$name&/, "iss and provider: $name");
+}
+refusal(browser('oidf')->get("/edxsso/login?iss=https://evil.test&provider=basic"), status => 400, log => 'SSO0502');
+
 # ---- Entra's issuers are in its metadata, and one for each tenant
 {
     my $entra = browser('entra');

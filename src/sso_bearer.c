@@ -111,7 +111,7 @@ static void set_ends(sso_ctx_t *ctx, const json_t *claims, int asked, sso_sessio
 }
 
 static sso_rc_e judge(sso_ctx_t *ctx, const sso_request_t *request, const shown_t *shown,
-                      const sso_store_key_t *key, int known, const sso_session_t **session)
+                      const sso_verdict_t *verdict, int known, const sso_session_t **session)
 {
     const sso_provider_t *provider = NULL;
     const json_t *claims = NULL;
@@ -129,25 +129,25 @@ static sso_rc_e judge(sso_ctx_t *ctx, const sso_request_t *request, const shown_
         rc = build(ctx, request, provider, claims, asked, &made);
     if (rc == SSO_OK) {
         set_ends(ctx, claims, asked, made);
-        sso_verified_keep(ctx, request->site, provider, key, made);
+        sso_verified_keep(ctx, request->site, provider, verdict, made);
         *session = made;
     }
     /* a key that is not known yet may be there in a moment */
     else if ((rc == SSO_BAD_INPUT || rc == SSO_DENIED) && ctx->err.number != 160)
-        sso_verified_refuse(ctx, request->site, key, known);
+        sso_verified_refuse(ctx, request->site, verdict, known);
     return rc;
 }
 
 static sso_rc_e find(sso_ctx_t *ctx, const sso_request_t *request, const shown_t *shown,
                      const sso_session_t **session)
 {
-    sso_store_key_t key;
+    sso_verdict_t verdict = { .token = shown->text };
     int known;
     sso_rc_e rc;
 
-    SSO_TRY(sso_verified_key(ctx, request->site, shown->accepted.names, shown->text, &key));
-    rc = sso_verified_find(ctx, request->site, &key, &known, session);
-    return rc == SSO_ABSENT ? judge(ctx, request, shown, &key, known, session) : rc;
+    SSO_TRY(sso_verified_key(ctx, request->site, shown->accepted.names, &verdict));
+    rc = sso_verified_find(ctx, request->site, &verdict, &known, session);
+    return rc == SSO_ABSENT ? judge(ctx, request, shown, &verdict, known, session) : rc;
 }
 
 /* ---- the Authorization header */

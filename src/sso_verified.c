@@ -12,18 +12,20 @@
 
 #define REFUSAL_SLOTS 1024 /* a power of two */
 #define PURPOSE       "refused token"
+#define TAIL          64 /* bytes at the end of a token that its place goes by */
 
 /* A refusal, as it is sealed. */
 typedef struct refusal_t {
-    sso_store_key_t key; /* which token's: another one may have the same slot */
+    sso_store_key_t token; /* a digest of which: another one may have the same slot */
     apr_int32_t rc, number;
     char text[SSO_ERR_BYTES];
 } refusal_t;
 
 sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_array_header_t *names,
-                          const char *token, sso_store_key_t *key)
+                          sso_verdict_t *verdict)
 {
-    apr_size_t length = strlen(token), size = SSO_REALM_BYTES + SSO_DIGEST_BYTES + length + 1;
+    apr_size_t all = strlen(verdict->token), length = all < TAIL ? all : TAIL;
+    apr_size_t size = SSO_REALM_BYTES + SSO_DIGEST_BYTES + length + 1;
     sso_bytes_t hashed;
     char *bytes, *at;
     int i;
@@ -43,21 +45,26 @@ sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_arra
         at += bytes_of;
     }
     *at++ = '\0';
-    memcpy(at, token, length);
+    memcpy(at, verdict->token + all - length, length);
     hashed.data = bytes;
     hashed.length = size;
-    return sso_ring_digest(ctx, site->ring, hashed, key->bytes);
+    return sso_ring_digest(ctx, site->ring, hashed, verdict->key.bytes);
 }
 
 /* ---- refusals */
 
-static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
-                         sso_store_key_t *slot)
+/* Which slot a token has, and the digest by which it is known there. */
+static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
+                         sso_store_key_t *slot, sso_store_key_t *token)
 {
     unsigned char bytes[SSO_REALM_BYTES + sizeof(PURPOSE) + 2];
     sso_bytes_t hashed = { bytes, sizeof(bytes) };
-    unsigned number = (key->bytes[0] | (unsigned)key->bytes[1] << 8) & (REFUSAL_SLOTS - 1);
+    sso_bytes_t parts[] = { { verdict->key.bytes, sizeof(verdict->key.bytes) },
+                            sso_bytes(verdict->token) };
+    unsigned number;
 
+    SSO_TRY(sso_digest(ctx, parts, SSO_COUNT(parts), token->bytes));
+    number = (token->bytes[0] | (unsigned)token->bytes[1] << 8) & (REFUSAL_SLOTS - 1);
     memcpy(bytes, site->realm_tag, SSO_REALM_BYTES);
     memcpy(bytes + SSO_REALM_BYTES, PURPOSE, sizeof(PURPOSE));
     bytes[sizeof(bytes) - 2] = (unsigned char)(number & 0xff);
@@ -65,14 +72,14 @@ static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const sso_store
     return sso_ring_digest(ctx, site->ring, hashed, slot->bytes);
 }
 
-static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key)
+static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict)
 {
     sso_store_entry_t entry;
-    sso_store_key_t slot;
+    sso_store_key_t slot, token;
     sso_bytes_t context = { slot.bytes, sizeof(slot.bytes) }, box, plain;
     refusal_t refusal;
 
-    SSO_TRY(slot_key(ctx, site, key, &slot));
+    SSO_TRY(slot_key(ctx, site, verdict, &slot, &token));
     SSO_TRY(sso_store_get(ctx, ctx->ports->store, &slot, 0, &entry));
     box.data = entry.value;
     box.length = entry.length;
@@ -82,7 +89,7 @@ static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_s
         return SSO_ABSENT;
     }
     memcpy(&refusal, plain.data, sizeof(refusal));
-    if (memcmp(&refusal.key, key, sizeof(*key)))
+    if (memcmp(&refusal.token, &token, sizeof(token)))
         return SSO_ABSENT;
     refusal.text[SSO_ERR_BYTES - 1] = '\0';
     ctx->err.rc = (sso_rc_e)refusal.rc;
@@ -91,7 +98,7 @@ static sso_rc_e find_refusal(sso_ctx_t *ctx, const sso_site_t *site, const sso_s
     return ctx->err.rc;
 }
 
-void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                          int known)
 {
     sso_ctx_t own = *ctx; /* what goes wrong here is not what is being told */
@@ -103,32 +110,34 @@ void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store
 
     sso_forgive(&own);
     memset(&refusal, 0, sizeof(refusal));
-    refusal.key = *key;
     refusal.rc = ctx->err.rc;
     refusal.number = ctx->err.number;
     apr_cpystrn(refusal.text, ctx->err.text, sizeof(refusal.text));
     plain.data = &refusal;
     plain.length = sizeof(refusal);
-    if (!ctx->ports->store || slot_key(&own, site, key, &slot) != SSO_OK
+    if (!ctx->ports->store || slot_key(&own, site, verdict, &slot, &refusal.token) != SSO_OK
         || sso_box_seal(&own, site->ring, PURPOSE, context, plain, &box) != SSO_OK)
         return;
     item.value = box.data;
     item.length = box.length;
     sso_store_put(&own, ctx->ports->store, &slot, &item);
     if (known)
-        sso_store_remove(&own, ctx->ports->store, key);
+        sso_store_remove(&own, ctx->ports->store, &verdict->key);
 }
 
 /* ---- good ones */
 
-static sso_rc_e find_good(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+/* The token itself is where a session has the `sid` that it can be ended by. */
+static sso_rc_e find_good(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                           int *known, const sso_session_t **session)
 {
     const sso_session_t *found;
     const sso_provider_t *provider;
     apr_uint32_t generation;
 
-    SSO_TRY(sso_session_load(ctx, site, key, 0, &found));
+    SSO_TRY(sso_session_load(ctx, site, &verdict->key, 0, &found));
+    if (!found->sid || strcmp(found->sid, verdict->token))
+        return SSO_ABSENT; /* about another token with the same end */
     provider = sso_provider_find(site, found->provider);
     /* other keys, or keys that are to be looked after first: its key may be gone */
     if (!provider || !sso_documents_generation(ctx, provider, &generation)
@@ -142,7 +151,7 @@ static sso_rc_e find_good(sso_ctx_t *ctx, const sso_site_t *site, const sso_stor
     return SSO_OK;
 }
 
-sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                            int *known, const sso_session_t **session)
 {
     sso_rc_e rc;
@@ -150,9 +159,9 @@ sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_sto
     *known = 0;
     if (!ctx->ports->store)
         return SSO_ABSENT;
-    rc = find_good(ctx, site, key, known, session);
+    rc = find_good(ctx, site, verdict, known, session);
     if (rc == SSO_ABSENT && !*known)
-        rc = find_refusal(ctx, site, key);
+        rc = find_refusal(ctx, site, verdict);
     if (rc == SSO_OK || rc == SSO_ABSENT || rc == SSO_BAD_INPUT || rc == SSO_DENIED)
         return rc;
     sso_forgive(ctx); /* a token can be judged without a store, if need be each time */
@@ -160,11 +169,12 @@ sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_sto
 }
 
 void sso_verified_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
-                       const sso_store_key_t *key, sso_session_t *session)
+                       const sso_verdict_t *verdict, sso_session_t *session)
 {
+    session->sid = verdict->token;
     if (!ctx->ports->store || session->ends <= ctx->now
         || !sso_documents_generation(ctx, provider, &session->generation))
         return;
-    if (sso_session_store(ctx, site, key, session, session->ends) != SSO_OK)
+    if (sso_session_store(ctx, site, &verdict->key, session, session->ends) != SSO_OK)
         sso_forgive(ctx);
 }

@@ -23,11 +23,21 @@
 #define SSO_VERIFIED_REFUSED apr_time_from_sec(5)
 
 /**
- * Where a verdict about a token is.
+ * A token, and where a verdict about it is. The place goes by the token's end, which is its
+ * signature, because a digest of all of it would cost more than all the rest; so what is found
+ * there counts only if it is about this very token.
+ */
+typedef struct sso_verdict_t {
+    const char *token;
+    sso_store_key_t key;
+} sso_verdict_t;
+
+/**
+ * Where a verdict about verdict->token is.
  * @param names  of const char *: the providers accepted at the place; NULL: all
  */
 sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_array_header_t *names,
-                          const char *token, sso_store_key_t *key);
+                          sso_verdict_t *verdict);
 
 /**
  * Look a verdict up.
@@ -36,18 +46,18 @@ sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_arra
  * @return SSO_ABSENT     there is none; also where the store cannot be asked
  *         SSO_BAD_INPUT, SSO_DENIED  refused a moment ago, for the reason that is noted again
  */
-sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+sso_rc_e sso_verified_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                            int *known, const sso_session_t **session);
 
 /** Remember that a token was good, until session->ends. */
 void sso_verified_keep(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *provider,
-                       const sso_store_key_t *key, sso_session_t *session);
+                       const sso_verdict_t *verdict, sso_session_t *session);
 
 /**
  * Remember the refusal that is noted in ctx->err.
  * @param known  it was a token until now: that is forgotten
  */
-void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_t *key,
+void sso_verified_refuse(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                          int known);
 
 #endif

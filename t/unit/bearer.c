@@ -190,6 +190,12 @@ static void test_remembered(void)
     memory.fail_at = memory.calls + 1;
     is_int(present(0, api, token), 0, "the store is away: judged each time");
     memory.fail_at = 0;
+    token = world_token(world_claims(",\"jti\":\"2\"")); /* the first has a refusal, of later */
+    is_int(present(0, api, token), 0, "remembered");
+    is_int(present(0, api, apr_pstrcat(world_pool, "e", token, NULL)), 401, "another with its end");
+    is_int(present(0, api, apr_pstrcat(world_pool, "eyJhbGciOiJub25lIn0.",
+                                       strchr(token, '.') + 1, NULL)), 401, "another header");
+    is_int(present(0, api, token), 0, "the first is as good as before");
 }
 
 static void test_refused(void)

@@ -174,8 +174,8 @@ static sso_rc_e sign(sso_ctx_t *ctx, const sso_voucher_t *voucher, const char *b
 
     SSO_TRY(sso_random_text(ctx, JTI_BYTES, &jti));
     payload = apr_psprintf(ctx->pool, "{%s,\"iat\":%" APR_INT64_T_FMT ",\"exp\":%" APR_INT64_T_FMT
-                           ",\"jti\":\"%s\"}", body, (apr_int64_t)apr_time_sec(ctx->now), until,
-                           jti);
+                           ",\"jti\":\"%s\"}", body, (apr_int64_t)apr_time_sec(sso_wall(ctx)),
+                           until + apr_time_sec(ctx->wall_ahead), jti);
     return sso_jws_sign_text(ctx, APR_ARRAY_IDX(voucher->site->signers, 0, const sso_signer_t *),
                              payload, token);
 }

@@ -129,14 +129,14 @@ static sso_rc_e end(refresh_t *work)
 
 static apr_interval_time_t pause_after(const sso_ctx_t *ctx, apr_uint32_t failures)
 {
-    apr_interval_time_t pause = PAUSE_FIRST, asked;
+    apr_interval_time_t pause = PAUSE_FIRST;
+    apr_int64_t asked = ctx->err.detail ? apr_strtoi64(ctx->err.detail, NULL, 10) : 0;
 
     while (failures-- && pause < PAUSE_MAX)
         pause *= 2;
     pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;
-    asked = ctx->err.detail ? apr_time_from_sec(apr_strtoi64(ctx->err.detail, NULL, 10)) : 0;
-    if (asked > pause)
-        pause = asked < apr_time_from_sec(ASKED_MAX) ? asked : apr_time_from_sec(ASKED_MAX);
+    if (asked > apr_time_sec(pause))
+        pause = apr_time_from_sec(asked < ASKED_MAX ? asked : ASKED_MAX);
     return pause + (apr_interval_time_t)sso_random_below((apr_uint32_t)(pause / 4));
 }
 
@@ -231,7 +231,7 @@ static sso_rc_e renewed_claims(refresh_t *work, const sso_tokens_t *tokens,
     SSO_TRY(sso_identity_find(work->ctx, work->site, work->provider, &wanted, &all, &found));
     found->started = work->session->started;
     found->ends = work->session->ends;
-    if (!found->sid)
+    if (work->session->sid) /* the one by which others can end it */
         found->sid = work->session->sid;
     *renewed = found;
     return SSO_OK;

@@ -143,6 +143,8 @@ static sso_rc_e judge_entry(sso_ctx_t *ctx, const sso_site_t *site, const sso_st
     SSO_TRY(judge(ctx, site, key, value, session));
     (*session)->idle_ends = sooner(entry->expires, (*session)->ends);
     (*session)->version = entry->version;
+    if (site->config->sessions == SSO_SESSIONS_STORE) /* it was another once */
+        (*session)->in_browser = 0;
     return SSO_OK;
 }
 
@@ -168,16 +170,18 @@ static sso_rc_e judge_copy(sso_ctx_t *ctx, const sso_site_t *site, const sso_sto
     return SSO_OK;
 }
 
-/* Of what the store has and what the browser keeps, the newer one. Either may be NULL. */
-static sso_session_t *newer(sso_session_t *stored, sso_session_t *copy)
+/*
+ * Of what the store has and what the browser keeps, the newer one. Either may be NULL; an entry
+ * that cannot be opened is there all the same when it is to be replaced.
+ */
+static sso_session_t *newer(sso_session_t *stored, sso_session_t *copy, apr_uint64_t version)
 {
     if (!copy || (stored && stored->generation > copy->generation)) {
         if (stored)
             stored->renew = copy || stored->in_browser;
         return stored;
     }
-    if (stored)
-        copy->version = stored->version;
+    copy->version = version;
     return copy;
 }
 
@@ -214,7 +218,7 @@ sso_rc_e sso_session_find_brought(sso_ctx_t *ctx, const sso_site_t *site,
         judge_entry(ctx, site, &keys[0], &entries[0], &stored);
     if (kept)
         judge_copy(ctx, site, &keys[0], brought->copy, touch, &copy);
-    found = newer(stored, copy);
+    found = newer(stored, copy, entries[0].value ? entries[0].version : 0);
     if (!found || memcmp(found->person, person, SSO_PERSON_BYTES)
         || sso_revoke_marked(&entries[1], found->started))
         return SSO_ABSENT;
@@ -238,21 +242,21 @@ sso_rc_e sso_session_again(sso_ctx_t *ctx, const sso_site_t *site, const sso_ses
                            const sso_session_t **session)
 {
     sso_session_t *stored = NULL, *copy = NULL;
+    apr_uint64_t version = 0;
     sso_store_entry_t entry;
     sso_rc_e rc = sso_store_get(ctx, ctx->ports->store, &found->key, 0, &entry);
 
     if (rc != SSO_OK && (rc != SSO_ABSENT || !found->in_browser))
         return rc;
     if (rc == SSO_OK) {
+        version = entry.version;
         rc = judge_entry(ctx, site, &found->key, &entry, &stored);
         if (rc != SSO_OK && (!entry.length || !found->in_browser))
             return rc;
     }
-    if (found->in_browser) {
+    if (found->in_browser)
         copy = apr_pmemdup(ctx->pool, found, sizeof(*copy));
-        copy->version = 0;
-    }
-    *session = newer(stored, copy);
+    *session = newer(stored, copy, version);
     return SSO_OK;
 }
 

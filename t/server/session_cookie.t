@@ -50,6 +50,22 @@ is(app("edxsso=$id->{value}; " . join '; ', map { "edxsso_$_=AAAA" } 0 .. 200)->
 is(app("edxsso=$id->{value}; edxsso_1=$one->{value}; edxsso_1=1.AAAA")->status, 302, 'two first ones: to sign in');
 is(app("edxsso=$id->{value}; edxsso_99999999=x; edxsso_1=$one->{value}")->header('X-User'), 'jsmith', 'a stray one does no harm');
 
+# ---- renewed at the LMS: whoever comes with the old copy finds what is new
+lms(users => { username => 'jsmith', name => 'Josephine Smith' });
+my $renewed = EdxSSO::Browser->new(base => $httpd->url)->request(POST => '/edxsso/session?refresh=1', body => '', as => 'plain',
+    headers => [['Cookie', $cookies], ['Sec-Fetch-Site', 'same-origin']]);
+is($renewed->status, 200, 'tokens are renewed');
+is($renewed->json->{claims}{name}, 'Josephine Smith', 'with the claims');
+like(join("\n", $renewed->all('Set-Cookie')), qr/^edxsso_1=/m, 'the browser gets a new copy');
+my $form = lms_last()->{form};
+is(join(' ', map { $form->{$_}[0] // '-' } qw(grant_type token_type asymmetric_jwt)), 'refresh_token jwt true', 'a JWT was asked for');
+my $late = app($cookies, '/back/x');
+like($late->body, qr/^Edxsso-Name: Josephine Smith$/mi, 'the old copy leads to the new state');
+my ($piece) = map { /^edxsso_1=([^;]+)/ } $late->all('Set-Cookie');
+ok($piece, 'and is replaced');
+is(lms_calls(), 2, 'the LMS was asked once for both');
+like(app("edxsso=$id->{value}; edxsso_1=$piece", '/back/x')->body, qr/^Edxsso-Name: Josephine Smith$/mi, 'the new copy is good');
+
 # ---- a full restart, and a store that is lost
 $httpd->stop;
 unlink glob $httpd->dir . '/state/store*';

@@ -242,6 +242,46 @@ static void test_refused(void)
     ok(pass_at(6, &browser), "afterwards it is there");
 }
 
+/* Records that were kept while sessions were in cookies are sessions of the store afterwards. */
+static void test_switched(void)
+{
+    browser_t browser;
+
+    sign_in(&browser, "", "r1");
+    says(",\"x\":1", "r2");
+    FORGE_MUST(pass_at(LATER, &browser));
+    world_set(world_config(), "EdxSSOSessions", "store", NULL);
+    ok(pass_at(LATER + 1, &browser), "what a refresh left in the store");
+    ok(!apr_table_get(seen.answer.headers, "Set-Cookie"), "the browser gets no copy");
+    is_int(browse_at(LATER + 2, &browser, "GET", LOGOUT), 200, "signed out");
+    ok(!pass_at(LATER + 3, &browser), "it has ended");
+    world_set(world_config(), "EdxSSOSessions", "cookie", NULL);
+}
+
+/* An entry that a retired secret sealed is in nobody's way. */
+static void test_unreadable(void)
+{
+    browser_t browser;
+    const sso_session_t *session;
+    int i;
+
+    sign_in(&browser, "", "r1");
+    FORGE_MUST(pass_at(1, &browser));
+    session = seen.answer.session;
+    {
+        static const sso_store_item_t item = { "not ours at all, and long enough", 32,
+                                               APR_INT64_MAX, SSO_STORE_PLAIN };
+
+        FORGE_MUST(sso_store_put(world_ctx(2), &memory.store, &session->key, &item) == SSO_OK);
+    }
+    ok(pass_at(3, &browser), "the copy counts");
+    says(",\"x\":1", "r2");
+    for (i = 0; i < 3; i++)
+        ok(pass_at(LATER + i, &browser), "renewed");
+    is_int(token_endpoint.calls, 1, "by one call");
+    ok(strstr(seen.answer.session->claims.text, "\"x\":1") != NULL, "and kept");
+}
+
 int main(void)
 {
     world_start();
@@ -252,5 +292,7 @@ int main(void)
     test_ended();
     test_refreshed();
     test_refused();
+    test_switched();
+    test_unreadable();
     return tap_done();
 }

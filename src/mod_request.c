@@ -203,6 +203,21 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
         mod_body_replace(r, answer->replay);
 }
 
+/*
+ * EdxSSOUnauthenticated pass leaves it to the app to ask who is there. Behind a guarded URL of ours
+ * there is none: nobody is let through, whatever the places around it say.
+ */
+static const sso_config_t *never_pass(apr_pool_t *pool, const sso_config_t *place)
+{
+    sso_config_t *copy;
+
+    if (place->unauthenticated != SSO_UNAUTH_PASS)
+        return place;
+    copy = apr_pmemdup(pool, place, sizeof(*place));
+    copy->unauthenticated = SSO_UNAUTH_AUTO;
+    return copy;
+}
+
 static int authenticate(request_rec *r)
 {
     const sso_site_t *site = mod_site_of(r);
@@ -218,6 +233,8 @@ static int authenticate(request_rec *r)
     mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, site, &request);
+    if (state->own && sso_answer_guarded(site, request.place, state->path))
+        request.place = never_pass(r->pool, request.place);
     state->answer = apr_palloc(r->pool, sizeof(*state->answer));
     sso_answer_place(&ctx, &request, state->answer);
     if (ctx.err.rc != SSO_OK)

@@ -52,6 +52,10 @@ sub calls { return lms("requests?endpoint=$_[0]&last=50")->{requests} }
         is($answer->status, 404, "$vhost: off: 404");
         expect_log('SSO1240', 'off');
     }
+    $answer = browser('idmap_pass', as => 'plain')->get('/edxsso/idmapping/api?username=alice',
+        headers => [['Accept', 'application/json']]);
+    is($answer->status, 401, 'EdxSSOUnauthenticated pass lets nobody through to it');
+    unlike($answer->body, qr/remote_alice/, 'and tells nothing');
     is(browser('idmap_off', as => 'plain')->get('/edxsso//idmapping/api?username=alice')->status, 404, 'two slashes');
     expect_log('SSO1240', 'off');
 }

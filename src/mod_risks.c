@@ -8,12 +8,14 @@
 
 #include "sso_url.h"
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <unixd.h>
 
 #define RETURN_HOSTS_MANY 16
+#define WARNED "mod_auth_edxsso: warned"
 
 /* Beneath these anybody gets a name. */
 static const char *const shared_suffixes[] = {
@@ -24,8 +26,21 @@ static const char *const shared_suffixes[] = {
     "workers.dev"
 };
 
-static void warn(server_rec *s, const char *text)
+/* Once: virtual hosts that share a setting share the warning. */
+static void warn(apr_pool_t *pool, server_rec *s, const char *text)
 {
+    void *found = NULL;
+    apr_hash_t *warned;
+
+    apr_pool_userdata_get(&found, WARNED, pool);
+    if (!found) {
+        found = apr_hash_make(pool);
+        apr_pool_userdata_setn(found, WARNED, NULL, pool);
+    }
+    warned = found;
+    if (apr_hash_get(warned, text, APR_HASH_KEY_STRING))
+        return;
+    apr_hash_set(warned, text, APR_HASH_KEY_STRING, text);
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s, "%s", text);
 }
 
@@ -45,12 +60,12 @@ static void look_at_file(apr_pool_t *pool, server_rec *s, const char *directive,
     if (!path || stat(path, &info) != 0)
         return; /* whoever reads it will say so */
     if (everybody && (info.st_mode & 0004))
-        warn(s, apr_psprintf(pool, "SSO1300: %s: every user of this machine can read %s; "
-                             "chmod 0600 it", directive, path));
+        warn(pool, s, apr_psprintf(pool, "SSO1300: %s: every user of this machine can read %s; "
+                                   "chmod 0600 it", directive, path));
     else if ((info.st_mode & 0040) && info.st_gid == httpd_group() && !(info.st_mode & 0004))
-        warn(s, apr_psprintf(pool, "SSO1301: %s: the group that httpd runs as can read %s, "
-                             "and so can every script that it runs; chmod 0600 it", directive,
-                             path));
+        warn(pool, s, apr_psprintf(pool, "SSO1301: %s: the group that httpd runs as can read %s, "
+                                   "and so can every script that it runs; chmod 0600 it", directive,
+                                   path));
 }
 
 static void look_at_secrets(apr_pool_t *pool, server_rec *s, const char *directive,
@@ -88,28 +103,36 @@ static int ends_in(const char *host, const char *suffix)
            && (length == tail || host[length - tail - 1] == '.');
 }
 
-static void look_at_return_hosts(apr_pool_t *pool, server_rec *s, const apr_array_header_t *hosts)
+static int is_shared(const char *name)
 {
     unsigned k;
+
+    for (k = 0; k < SSO_COUNT(shared_suffixes); k++)
+        if (ends_in(name, shared_suffixes[k]))
+            return 1;
+    return 0;
+}
+
+static void look_at_return_hosts(apr_pool_t *pool, server_rec *s, const apr_array_header_t *hosts)
+{
     int i;
 
     for (i = 0; hosts && i < hosts->nelts; i++) {
         const char *host = APR_ARRAY_IDX(hosts, i, const char *), *name = bare(pool, host);
 
-        for (k = 0; k < SSO_COUNT(shared_suffixes); k++)
-            if (ends_in(name, shared_suffixes[k]))
-                warn(s, apr_psprintf(pool, "SSO1302: EdxSSOReturnHosts: '%s' is where anybody "
-                                     "can have a site: is that one yours, and will it stay "
-                                     "so? Whoever has it is trusted with people who come "
-                                     "from here", host));
+        if (is_shared(name))
+            warn(pool, s, apr_psprintf(pool, "SSO1302: EdxSSOReturnHosts: '%s' is where anybody "
+                                       "can have a site: is that one yours, and will it stay so? "
+                                       "Whoever has it is trusted with people who come from here",
+                                       host));
         if (*name != '[' && !strchr(name, '.') && strcasecmp(name, "localhost"))
-            warn(s, apr_psprintf(pool, "SSO1303: EdxSSOReturnHosts: '%s' has no domain: what "
-                                 "it is depends on the network that the browser is in",
-                                 host));
+            warn(pool, s, apr_psprintf(pool, "SSO1303: EdxSSOReturnHosts: '%s' has no domain: what "
+                                       "it is depends on the network that the browser is in",
+                                       host));
     }
     if (hosts && hosts->nelts > RETURN_HOSTS_MANY)
-        warn(s, apr_psprintf(pool, "SSO1304: EdxSSOReturnHosts has %d hosts: a hole in any of "
-                             "them makes a link to this site lead there", hosts->nelts));
+        warn(pool, s, apr_psprintf(pool, "SSO1304: EdxSSOReturnHosts has %d hosts: a hole in any "
+                                   "of them makes a link to this site lead there", hosts->nelts));
 }
 
 /* A browser drops a cookie for a domain that the host is not in, and signing in goes in circles. */
@@ -118,12 +141,12 @@ static void look_at_cookie_domain(apr_pool_t *pool, server_rec *s, const char *d
     if (domain && *domain == '.')
         domain++;
     if (domain && s->server_hostname && !ends_in(s->server_hostname, domain))
-        warn(s, apr_psprintf(pool, "SSO1305: EdxSSOCookieDomain '%s' is not a domain that %s "
-                             "is in: browsers drop the cookie", domain, s->server_hostname));
+        warn(pool, s, apr_psprintf(pool, "SSO1305: EdxSSOCookieDomain '%s' is not a domain that %s "
+                                   "is in: browsers drop the cookie", domain, s->server_hostname));
     else if (domain && !strchr(domain, '.'))
-        warn(s, apr_psprintf(pool, "SSO1306: EdxSSOCookieDomain '%s' is no domain of one "
-                             "owner: browsers drop the cookie, or send it to everybody in it",
-                             domain));
+        warn(pool, s, apr_psprintf(pool, "SSO1306: EdxSSOCookieDomain '%s' is no domain of one "
+                                   "owner: browsers drop the cookie, or send it to everybody in it",
+                                   domain));
 }
 
 /* ---- all of it */
@@ -147,18 +170,18 @@ static void look_at_provider(apr_pool_t *pool, server_rec *s, const sso_provider
     unsigned i;
 
     if (sso_list_has(config->tenant_allow, "any"))
-        warn(s, apr_psprintf(pool, "SSO1307: <EdxSSOProvider %s>: EdxSSOTenantAllow any: "
-                             "everybody with an account at Microsoft can sign in; Require "
-                             "lines alone decide what they see", provider->name));
+        warn(pool, s, apr_psprintf(pool, "SSO1307: <EdxSSOProvider %s>: EdxSSOTenantAllow any: "
+                                   "everybody with an account at Microsoft can sign in; Require "
+                                   "lines alone decide what they see", provider->name));
     for (i = 0; i < SSO_COUNT(files); i++)
         look_at_file(pool, s, files[i].directive, files[i].path, files[i].everybody);
     look_at_secrets(pool, s, "EdxSSOClientSecret", config->client_secret);
     look_at_secrets(pool, s, "EdxSSOJWSHMACKey", config->jws_hmac_key);
     for (i = 0; i < SSO_COUNT(urls); i++)
         if (is_plain(pool, urls[i], &url))
-            warn(s, apr_psprintf(pool, "SSO1308: <EdxSSOProvider %s>: %s is http: whoever is "
-                                 "on the way can read and change what comes from there",
-                                 provider->name, url.origin));
+            warn(pool, s, apr_psprintf(pool, "SSO1308: <EdxSSOProvider %s>: %s is http: whoever is "
+                                       "on the way can read and change what comes from there",
+                                       provider->name, url.origin));
 }
 
 void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site)
@@ -176,8 +199,8 @@ void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site)
         sso_url_t url;
 
         if (at && is_plain(pool, apr_pstrcat(pool, "http://", at + 1, NULL), &url))
-            warn(s, apr_psprintf(pool, "SSO1309: EdxSSOStore: the password goes to %s:%d "
-                                 "without TLS; rediss:// encrypts it", url.host, url.port));
+            warn(pool, s, apr_psprintf(pool, "SSO1309: EdxSSOStore: the password goes to %s:%d "
+                                       "without TLS; rediss:// encrypts it", url.host, url.port));
     }
     for (i = 0; i < all->nelts; i++)
         look_at_provider(pool, s, APR_ARRAY_IDX(all, i, const sso_provider_t *));

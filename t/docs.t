@@ -110,6 +110,8 @@ for my $line (grep { /^OPTION\(/ } split /\n/, slurp('src/sso_options.def')) {
     my ($context) = $text =~ /\*\*Context:\*\* (\w+)/;
     my @wrong = grep { $_ } (
         ($syntax // '') !~ /^`$name / && 'no syntax',
+        ($default // '') !~ /\S/ && 'no default, or none that is said',
+        $text !~ /\*\*Context:\*\*[^\n]*\n(?:[^\n]+\n)*\n+\S/ && 'no word on what it does',
         $examples{'docs/directives.md'} !~ /^\s*$name /m && 'no example',
         ($context // '') ne lc $scope && 'context is not ' . lc $scope,
         $preset ne 'NULL' && ($default // '') !~ /`\Q$preset\E`/ && "default is not $preset",

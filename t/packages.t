@@ -118,7 +118,7 @@ SKIP: {
     run_ok('dpkg -x', "dpkg -x $deb $dir/root");
     for my $file (qw(usr/lib/apache2/modules/mod_auth_edxsso.so etc/apache2/mods-available/auth_edxsso.load
         etc/apache2/mods-available/auth_edxsso.conf etc/apache2/conf-available/edxsso-metrics.conf
-        usr/share/man/man8/mod_auth_edxsso.8.gz usr/share/doc/libapache2-mod-auth-edxsso/directives.md.gz)) {
+        usr/share/mod_auth_edxsso/pages/de.lang usr/share/man/man8/mod_auth_edxsso.8.gz usr/share/doc/libapache2-mod-auth-edxsso/directives.md.gz)) {
         ok(-e "$dir/root/$file", $file);
     }
     like(`dpkg -e $deb $dir/control && cat $dir/control/postinst`, qr/for conf in auth_edxsso\b.*apache2_invoke enmod/s, 'it is enabled when installed');

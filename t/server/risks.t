@@ -51,10 +51,12 @@ my @cases = (
 for my $case (@cases) {
     my ($name, $numbers, $config, $mode) = @$case;
     mode($mode // 0600);
-    my ($exit, $output) = EdxSSO::Httpd->config_test($config);
+    my ($exit, $output) = EdxSSO::Httpd->config_test($config . "<VirtualHost *:1>\n</VirtualHost>\n");
     is($exit, 0, "$name: httpd starts all the same") or diag($output);
     my %found = map { $_ => 1 } $output =~ /\b(SSO(?:13\d\d|0031)): /g;
     is(join(' ', sort keys %found), "@$numbers", $name) or diag($output);
+    my $count = () = $output =~ /\bSSO13\d\d: /g;
+    cmp_ok($count, '<=', 1, "$name: said once, not for each virtual host");
     unlike($output, qr/:pw/, "$name: no password") if $config =~ /:pw/;
 }
 done_testing();

@@ -5,6 +5,7 @@
  */
 #include "sso_page.h"
 
+#include "sso_flow.h"
 #include "sso_json.h"
 #include "sso_pages.h"
 
@@ -222,6 +223,29 @@ static const char *retry_after(const char *asked)
     return length == 29 && !strcmp(asked + 25, " GMT") ? asked : "5";
 }
 
+/* From every page there is a way on: to where the step began, else to sign-in or the front page. */
+static void add_way_on(sso_ctx_t *ctx, const sso_request_t *request, const sso_fault_t *fault,
+                       const sso_answer_t *answer, sso_page_t *page)
+{
+    const char *label = answer->retry_label ? answer->retry_label : SSO_T("Try again");
+    const char *href = answer->retry;
+    int elsewhere = fault->status == 404 || fault->status == 405 || fault->status == 413
+                    || !strcmp(fault->code, "cross_origin");
+
+    if (!href && !request->origin)
+        return; /* nothing is known of this site's own address */
+    if (!href && elsewhere) {
+        label = SSO_T("Go to the front page");
+        href = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
+    }
+    else if (!href) {
+        href = sso_login_link(ctx, request, NULL, NULL);
+        if (fault->status == 401 || ctx->err.number == 681)
+            label = SSO_T("Sign in");
+    }
+    sso_page_action(page, ctx->pool, label, href, 0);
+}
+
 void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
                     sso_answer_t *answer)
 {
@@ -242,11 +266,6 @@ void sso_page_fault(sso_ctx_t *ctx, const sso_request_t *request, int as_json,
         return;
     }
     page.error_id = id;
-    if (detail && (fault->status == 403 || fault->status == 405))
-        page.text = apr_pstrcat(ctx->pool, fault->text, "\n", detail, NULL);
-    if (answer->retry)
-        sso_page_action(&page, ctx->pool,
-                        answer->retry_label ? answer->retry_label : SSO_T("Try again"),
-                        answer->retry, 0);
+    add_way_on(ctx, request, fault, answer, &page);
     sso_page_answer(ctx, request, &page, answer);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The pages in Chromium, and by axe-core: t/interop/browser/walk.js walks, this test has httpd and providers of its own.
 # Needs Debian's chromium (or CHROMIUM), nodejs 18 or newer and npm; the packages are installed into NODE_DIR
-# (default: t/logs/node-browser). The screenshots are in t/logs/pages.
+# (default: t/logs/node-browser). The screenshots are in t/logs/pages. TEST_SLOW: every language.
 use strict;
 use warnings;
 use Cwd ();
@@ -122,7 +122,8 @@ $httpd->start;
 my $shots = $ENV{SHOTS} || Cwd::getcwd() . '/t/logs/pages';
 File::Path::make_path($shots);
 my $home = File::Temp::tempdir('edxsso-home-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-local @ENV{qw(SITE ELSEWHERE SHOTS CHROMIUM HOME)} = ($httpd->url, "$lms/login", $shots, $chromium, $home);
+local @ENV{qw(SITE ELSEWHERE SHOTS CHROMIUM HOME ALL)} =
+    ($httpd->url, "$lms/login", $shots, $chromium, $home, slow() ? 1 : '');
 delete local @ENV{qw(http_proxy https_proxy HTTP_PROXY HTTPS_PROXY)};
 open my $walk, '-|', "cd '$node_dir' && exec timeout 240 node walk.js 2>&1" or die "node: $!\n";
 my $done;

@@ -115,6 +115,7 @@ for my $row (@built_in) {
         if ($status == 200) {
             ok(!$id, "$name: no error id");
         } else {
+            like($html, qr{<div class="actions">\n<a href="http://localhost:\d+/}, "$name: a way on");
             ok($id && $httpd->log_text =~ /SSO\d{4}: .*\[error id \Q$id\E\]/, "$name: the log has the page's error id");
         }
     }

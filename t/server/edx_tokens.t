@@ -7,7 +7,7 @@ use EdxSSO::Test;
 use EdxSSO::SignIn;
 use JSON::PP ();
 
-allow_log('SSO0564');
+allow_log('SSO0564', 'SSO1251'); # 1251: a claim that is no boolean where one is expected
 my @MANY = qw(hmac hmaconly hmaclong trust trustkeys aud inline algs skew0 require url);
 lms_reset(@MANY);
 

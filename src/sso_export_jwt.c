@@ -23,6 +23,7 @@
 /* Members that are this site's to say, and not a provider's: RFC 7519 4.1 */
 static const char *const own_members[] = { "iss", "sub", "aud", "exp", "nbf", "iat", "jti" };
 #define OWN_PREFIX "edxsso_"
+#define MEMBER_MAX 32 /* bytes of a name of ours, with quotes and the like */
 
 typedef struct slot_t {
     apr_time_t until;
@@ -78,23 +79,22 @@ sso_rc_e sso_vouchers_make(sso_ctx_t *ctx, apr_pool_t *pool, sso_vouchers_t **vo
 
 /* ---- what it says ---- */
 
-/* A text as JSON has it. What comes here has no control characters but in odd claims. */
-static const char *quoted(apr_pool_t *pool, const char *text)
-{
-    char *out = apr_palloc(pool, 6 * strlen(text) + 3), *c = out;
+#define QUOTED_MAX(length) (6 * (length) + 2)
 
-    for (*c++ = '"'; *text; text++) {
+/* A text as JSON has it. What comes here has no control characters but in odd claims. */
+static char *add_quoted(char *out, const char *text)
+{
+    for (*out++ = '"'; *text; text++) {
         if ((unsigned char)*text < 0x20) {
-            apr_snprintf(c, 7, "\\u%04x", (unsigned)*text);
-            c += 6;
+            apr_snprintf(out, 7, "\\u%04x", (unsigned)*text);
+            out += 6;
             continue;
         }
         if (*text == '"' || *text == '\\')
-            *c++ = '\\';
-        *c++ = *text;
+            *out++ = '\\';
+        *out++ = *text;
     }
-    *c++ = '"';
-    *c = '\0';
+    *out++ = '"';
     return out;
 }
 
@@ -142,28 +142,32 @@ static const char *body_of(sso_ctx_t *ctx, const sso_voucher_t *voucher, apr_siz
     const struct {
         const char *name, *value;
     } members[] = {
-        { "sub", session->remote_user }, { "aud", voucher->origin },
-        { "edxsso_provider", session->provider }, { "edxsso_username", session->username },
-        { "edxsso_user_id", session->user_id }, { "edxsso_tenant", session->tenant },
-        { "edxsso_remote_id", session->remote_id }, { "edxsso_iss", session->issuer },
-        { "edxsso_sub", session->subject },
+        { "\"iss\":", apr_pstrcat(ctx->pool, voucher->origin, voucher->site->path, NULL) },
+        { "\"sub\":", session->remote_user }, { "\"aud\":", voucher->origin },
+        { "\"edxsso_provider\":", session->provider },
+        { "\"edxsso_username\":", session->username },
+        { "\"edxsso_user_id\":", session->user_id }, { "\"edxsso_tenant\":", session->tenant },
+        { "\"edxsso_remote_id\":", session->remote_id }, { "\"edxsso_iss\":", session->issuer },
+        { "\"edxsso_sub\":", session->subject },
     };
-    const char *head = apr_pstrcat(ctx->pool, "\"iss\":", quoted(ctx->pool, apr_pstrcat(
-                                       ctx->pool, voucher->origin, voucher->site->path, NULL)),
-                                   NULL);
-    apr_size_t used;
-    char *body;
+    apr_size_t room = session->claims.text_length + session->claims.count + 1;
+    char *body, *out;
     unsigned i;
 
     for (i = 0; i < SSO_COUNT(members); i++)
-        if (members[i].value)
-            head = apr_pstrcat(ctx->pool, head, ",\"", members[i].name, "\":",
-                               quoted(ctx->pool, members[i].value), NULL);
-    used = strlen(head);
-    body = apr_palloc(ctx->pool, used + session->claims.text_length + session->claims.count + 1);
-    memcpy(body, head, used);
-    *length = (apr_size_t)(add_claims(voucher, body + used) - body);
-    body[*length] = '\0';
+        room += members[i].value ? MEMBER_MAX + QUOTED_MAX(strlen(members[i].value)) : 0;
+    body = out = apr_palloc(ctx->pool, room);
+    for (i = 0; i < SSO_COUNT(members); i++) {
+        if (!members[i].value)
+            continue;
+        *out = ','; /* not before the first */
+        out += i > 0;
+        out = apr_cpystrn(out, members[i].name, MEMBER_MAX);
+        out = add_quoted(out, members[i].value);
+    }
+    out = add_claims(voucher, out);
+    *length = (apr_size_t)(out - body);
+    *out = '\0';
     return body;
 }
 
@@ -182,15 +186,13 @@ static sso_rc_e sign(sso_ctx_t *ctx, const sso_voucher_t *voucher, const char *b
 
 /* ---- what is remembered ---- */
 
-/* FNV-1a over the end of it, where the user's claims are: which slot, no more. */
+/* FNV-1a over the beginning, where the user's names are: which slot, no more. */
 static unsigned slot_of(const char *body, apr_size_t length)
 {
-    apr_uint32_t hash = 2166136261u;
+    apr_uint32_t hash = 2166136261u ^ (apr_uint32_t)length;
     apr_size_t i;
 
-    for (i = length > 512 ? length - 512 : 0; i < length; i++)
-        hash = (hash ^ (unsigned char)body[i]) * 16777619u;
-    for (i = 0; i < length && i < 192; i++)
+    for (i = 0; i < length && i < 256; i++)
         hash = (hash ^ (unsigned char)body[i]) * 16777619u;
     return (hash ^ hash >> 16) % SLOTS;
 }

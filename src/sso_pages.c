@@ -70,6 +70,13 @@ typedef struct loader_t {
     const char *page;  /* the file of the page that is being compiled */
 } loader_t;
 
+static int has_end(const char *name, const char *end)
+{
+    apr_size_t length = strlen(name), n = strlen(end);
+
+    return length > n && !strcmp(name + length - n, end);
+}
+
 /* A line's end is one character to a browser, and to the digest of a style. */
 static void drop_returns(char *text)
 {
@@ -83,7 +90,8 @@ static void drop_returns(char *text)
 
 static sso_rc_e read_open(loader_t *loader, const char *path, int fd, const char **text)
 {
-    apr_size_t limit = strstr(path, LANGUAGE_END) ? SSO_LANGUAGE_BYTES_MAX : SSO_TEMPLATE_BYTES_MAX;
+    apr_size_t limit = has_end(path, LANGUAGE_END) ? SSO_LANGUAGE_BYTES_MAX
+                                                   : SSO_TEMPLATE_BYTES_MAX;
     char *bytes = apr_palloc(loader->ctx->pool, limit + 2);
     apr_size_t length = 0, skip;
     struct stat info;
@@ -121,13 +129,6 @@ static sso_rc_e read_file(loader_t *loader, const char *name)
     if (rc == SSO_OK)
         apr_hash_set(loader->files, name, APR_HASH_KEY_STRING, text);
     return rc;
-}
-
-static int has_end(const char *name, const char *end)
-{
-    apr_size_t length = strlen(name), n = strlen(end);
-
-    return length > n && !strcmp(name + length - n, end);
 }
 
 /* Whether a file means something to us: one that is built in, or a catalogue. */

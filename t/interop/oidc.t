@@ -496,9 +496,9 @@ sub refuses {
     my $page = $browser->follow($answer);
     my ($action, $fields) = form_of($page);
     is($page->status, 200, 'the provider asks');
-    my $before = sub { $_[0]->location ne "$site/" };
+    my $before = sub { $_[0]->location !~ m{^\Q$site\E/(\?|$)} };
     my $end = $browser->follow($browser->post($action, [@$fields, logout => 'yes']), while => $before);
-    is($end->location, "$site/", '... and sends the browser back');
+    like($end->location, qr{^\Q$site\E/\?state=[\w-]+$}, '... and sends the browser back, with our state');
     ok(is_login_form($browser->follow($browser->get('/rs256'))), 'the next sign-in shows the login form again');
 }
 

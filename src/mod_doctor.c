@@ -21,11 +21,37 @@ static void print(void *subject, const sso_finding_t *finding)
     fflush(stdout); /* a provider that hangs is seen to hang */
 }
 
+/* Directives of a server: those of its section, or those that stand outside of all. */
+static const ap_directive_t *directives_of(const server_rec *s)
+{
+    const ap_directive_t *d;
+
+    if (!s->is_virtual)
+        return ap_conftree;
+    for (d = ap_conftree; d; d = d->next)
+        if (!strcasecmp(d->directive, "<VirtualHost") && s->defn_name
+            && d->line_num == (int)s->defn_line_number && !strcmp(d->filename, s->defn_name))
+            return d->first_child;
+    return NULL;
+}
+
+/* mod_ssl itself says so only once httpd runs. */
+static int speaks_tls(const server_rec *s)
+{
+    const ap_directive_t *d;
+
+    for (d = directives_of(s); d; d = d->next)
+        if (!strcasecmp(d->directive, "SSLEngine"))
+            return !strcasecmp(d->args, "on");
+    return 0;
+}
+
 /* As the browser will know this server, as far as the configuration alone says. */
 static const char *origin_of(apr_pool_t *pool, const server_rec *s)
 {
     int port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0;
-    const char *scheme = s->server_scheme ? s->server_scheme : port == 443 ? "https" : "http";
+    const char *scheme = s->server_scheme ? s->server_scheme
+                         : port == 443 || speaks_tls(s) ? "https" : "http";
     int usual = port == 0 || port == (strcmp(scheme, "https") ? 80 : 443);
 
     if (s->server_scheme && !s->port)

@@ -54,6 +54,19 @@ $output = finds('a wrong secret at Entra', qr/^WRONG +localhost: campus: client:
     "<${entra}EdxSSOClientSecret wrong-secret\n</EdxSSOProvider>\n");
 unlike($output, qr/wrong-secret/, 'which is not shown');
 
+# what the browser will know each virtual host as
+my $hosts = '';
+for my $host (['*:8443', 'one.test', 'SSLEngine on'], ['*:443', 'two.test', ''], ['*:8080', 'https://three.test', ''],
+    ['*:8080', 'four.test:9000', ''], ['*:80', 'five.test', 'SSLEngine off'], ['*:8080', 'six.test:8080', 'SSLEngine off']) {
+    my $section = edx();
+    $section =~ s/<Location.*//s;
+    $hosts .= "<VirtualHost $host->[0]>\nServerName $host->[1]\n$host->[2]\n$section</VirtualHost>\n";
+}
+(undef, $output) = check($hosts, modules => ['ssl']);
+for my $origin (qw(https://one.test:8443 https://two.test https://three.test http://four.test:9000 http://five.test http://six.test:8080)) {
+    like($output, qr{redirect URI: \Q$origin\E/edxsso/callback/lms has}, "redirect URI of $origin") or diag($output);
+}
+
 my $client = "<EdxSSOProvider tpa edx>\nEdxSSOSignIn off\nEdxSSOURLRoot $ENV{LMS_ROOT}\nEdxSSOClientID %s\nEdxSSOClientSecret %s\n</EdxSSOProvider>\n";
 $output = finds('a section that is only a client', qr/^ok +localhost: tpa: client: the client is known, and its secret is right$/m,
     edx() . sprintf($client, 'worker', 'worker-secret'), fine => 1);

@@ -211,6 +211,18 @@ static int is_safe(const char *method)
            || !strcmp(method, "TRACE");
 }
 
+/*
+ * Whether the request may come from where it comes from. A WebSocket is opened by GET and can do
+ * anything then: browsers name the page's origin, which other clients need not.
+ */
+static int is_own_doing(sso_ctx_t *ctx, const sso_request_t *request)
+{
+    int safe = is_safe(request->method);
+
+    return (safe && !apr_table_get(request->headers, "Upgrade"))
+           || sso_request_same_origin(ctx, request, safe);
+}
+
 static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
                             const sso_provider_t *provider, sso_found_t *found)
 {
@@ -228,7 +240,7 @@ static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
         return SSO_ABSENT;
     }
     SSO_TRY(rc);
-    if (is_safe(request->method) || sso_request_same_origin(ctx, request, 0))
+    if (is_own_doing(ctx, request))
         return SSO_OK;
     found->session = NULL;
     return sso_fail(ctx, SSO_DENIED, 1134, "%.20s by JWT cookies from another site, or from one "

@@ -87,6 +87,8 @@ for my $case (
     ['POST', [['Sec-Fetch-Site', 'cross-site'], ['Origin', $root]], 403], ['POST', [['Sec-Fetch-Site', 'x']], 403],
     ['POST', [['Origin', $root]], 200], ['POST', [['Origin', 'http://evil.test']], 403], ['POST', [['Origin', 'null']], 403],
     ['POST', [['Origin', "$root.evil.test"]], 403], ['POST', [['Origin', $root =~ s/:\d+$//r]], 403], ['POST', [['Origin', 'http://evil.test'], ['Referer', "$root/x"]], 403],
+    ['GET', [['Upgrade', 'websocket'], ['Origin', $root]], 200], ['GET', [['Upgrade', 'websocket'], ['Origin', 'http://evil.test']], 403],
+    ['GET', [['Upgrade', 'websocket'], ['Sec-Fetch-Site', 'same-site']], 403], ['GET', [['Upgrade', 'websocket']], 200],
     ['POST', [['Referer', "$root/x"]], 200], ['POST', [['Referer', "http://evil.test/$root"]], 403], ['POST', [['Referer', '']], 403],
 ) {
     my ($method, $headers, $status) = @$case;

@@ -441,6 +441,7 @@ static void test_cookies(void)
         { "POST", "Origin", "http://site.example", 403 },
         { "POST", "Referer", WORLD_ORIGIN "/x", 0 },
         { "POST", "Referer", "https://evil.test/", 403 },
+        { "GET", "Upgrade", "websocket", 0 },
     };
     browser_t browser = { .place = api_place("jwt-cookie", NULL) };
     unsigned i;

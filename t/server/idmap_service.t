@@ -7,6 +7,7 @@ use EdxSSO::Test;
 use EdxSSO::Browser;
 use EdxSSO::SignIn;
 use JSON::PP ();
+use POSIX ();
 
 my $UBC = '/api/third_party_auth/v0/providers/saml-ubc/users';
 my $BASIC = ['Authorization', 'Basic bWlkZGxld2FyZTpzZWNyZXQ=']; # middleware:secret
@@ -21,6 +22,29 @@ sub ask {
 }
 sub rows { return map { "$_->{username}=$_->{remote_id}" } @{ $_[0]->json->{results} } }
 sub calls { return lms("requests?endpoint=$_[0]&last=50")->{requests} }
+
+# ---- many questions at once, and no token yet: one request asks for it, for all of them
+{
+    my $TOKEN = '/oauth2/access_token';
+    lms(answer => { endpoint => $TOKEN, delay => 1 });
+    my @pids = map {
+        my $number = $_;
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            my $answer = eval { ask("username=cold$number") };
+            POSIX::_exit($answer && $answer->status == 200 ? 0 : 1);
+        }
+        $pid;
+    } 1 .. 6;
+    my $failed = 0;
+    for my $pid (@pids) {
+        waitpid $pid, 0;
+        $failed++ if $?;
+    }
+    is($failed, 0, 'all have their answer');
+    is(scalar(grep { $_->{form}{grant_type}[0] eq 'client_credentials' } @{ calls($TOKEN) }), 1, 'by one token');
+    lms(forget => {});
+}
 
 # ---- who may ask
 {

@@ -116,7 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text = apr_pstrmemdup(ctx.pool, (const char *)end + 1, size - (size_t)(end - data) - 1);
         if (sso_json_parse(&ctx, "fuzz", text, strlen(text), &object) == SSO_OK
             && sso_claims_flatten(&ctx, object, &claims) == SSO_OK) {
-            path(&ctx, object, &claims, line);
+            if (*line) /* no Require line has a claim without a name */
+                path(&ctx, object, &claims, line);
             rules(&ctx, line, &claims);
         }
     }

@@ -192,6 +192,18 @@ static inline mod_server_t *mod_server(const server_rec *s)
     return ap_get_module_config(s->module_config, &auth_edxsso_module);
 }
 
+/** Three texts as one: what apr_pstrcat() does for any number, at the price of few. */
+static inline const char *mod_join(apr_pool_t *pool, const char *a, const char *b, const char *c)
+{
+    const apr_size_t lengths[] = { strlen(a), strlen(b), strlen(c) };
+    char *joined = apr_palloc(pool, lengths[0] + lengths[1] + lengths[2] + 1);
+
+    memcpy(joined, a, lengths[0]);
+    memcpy(joined + lengths[0], b, lengths[1]);
+    memcpy(joined + lengths[0] + lengths[1], c, lengths[2] + 1);
+    return joined;
+}
+
 /** The site of a request's virtual host; NULL: the module is not at work in it. */
 static inline const sso_site_t *mod_site_of(const request_rec *r)
 {

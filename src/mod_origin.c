@@ -169,7 +169,7 @@ const char *mod_origin(request_rec *r, const sso_site_t *site)
     if (seen.foreign || !seen.host)
         return NULL;
     if (!seen.port || seen.port == (strcmp(seen.scheme, "https") ? 80 : 443))
-        return apr_pstrcat(r->pool, seen.scheme, "://", seen.host, NULL);
-    return apr_pstrcat(r->pool, seen.scheme, "://", seen.host, ":", apr_itoa(r->pool, seen.port),
-                       NULL);
+        return mod_join(r->pool, seen.scheme, "://", seen.host);
+    return mod_join(r->pool, mod_join(r->pool, seen.scheme, "://", seen.host), ":",
+                    apr_itoa(r->pool, seen.port));
 }

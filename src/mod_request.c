@@ -42,9 +42,9 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
     request->origin = mod_origin(r, site);
     request->path = mod_request_state(r)->own ? mod_request_state(r)->path : r->uri;
     request->query = r->args;
-    request->target = apr_pstrcat(r->pool, first->parsed_uri.path ? first->parsed_uri.path : "/",
-                                  first->parsed_uri.query ? "?" : "",
-                                  first->parsed_uri.query ? first->parsed_uri.query : "", NULL);
+    request->target = first->parsed_uri.path ? first->parsed_uri.path : "/";
+    if (first->parsed_uri.query)
+        request->target = mod_join(r->pool, request->target, "?", first->parsed_uri.query);
     /* as they came; where none of ours was among them, the header is what it was */
     request->cookies = mod_request_state(first)->cookies ? mod_request_state(first)->cookies
                                                 : apr_table_get(r->headers_in, "Cookie");

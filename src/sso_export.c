@@ -10,6 +10,8 @@
 
 #define OWN_PREFIX  "edxsso-"
 #define OWN_NAME    "remote-user"
+#define DEFAULT_PREFIX "EDXSSO_CLAIM_"
+#define DEFAULT_HEADER "Edxsso-Claim-"
 
 static const struct {
     apr_size_t offset;
@@ -401,7 +403,10 @@ void sso_export(sso_ctx_t *ctx, const sso_session_t *session, const sso_config_t
         out.prefix = prefixes;
         out.header_prefix = prefixes + sizeof(prefixes) / 2;
         memcpy(out.prefix, place->claim_prefix, out.prefix_length + 1);
-        write_header_prefix(place->claim_prefix, out.header_prefix);
+        if (!strcmp(place->claim_prefix, DEFAULT_PREFIX)) /* nearly everybody's */
+            memcpy(out.header_prefix, DEFAULT_HEADER, sizeof(DEFAULT_HEADER));
+        else
+            write_header_prefix(place->claim_prefix, out.header_prefix);
         export_claims(&out, &session->claims);
     }
     if (out.env)

@@ -34,12 +34,16 @@ typedef struct ring_key_t {
     unsigned char id[ID_BYTES];
     unsigned char key[KEY_BYTES];
     unsigned char mac[KEY_BYTES]; /* for sso_ring_mac() */
+    unsigned char tag[KEY_BYTES], mask[KEY_BYTES]; /* for sso_ring_tag() */
     spares_t *sealing, *opening; /* of EVP_CIPHER_CTX with this key */
 } ring_key_t;
 
 struct sso_keyring_t {
     int count;
     ring_key_t keys[SSO_KEYRING_MAX]; /* [0] is the newest */
+    ring_key_t tagger;  /* its key is keys[0].tag, which encrypts nothing */
+    spares_t *masking;  /* of EVP_CIPHER_CTX with keys[0].mask */
+    EVP_CIPHER *blocks; /* AES-256, bare, for whole blocks */
     EVP_CIPHER *cipher; /* fetched once, as is the digest: a fetch costs more than its use */
     EVP_MD *md;
     spares_t *hashing; /* of EVP_MD_CTX */
@@ -123,13 +127,15 @@ sso_rc_e sso_derive(sso_ctx_t *ctx, const sso_bytes_t *secret, const char *realm
 /* HKDF-SHA256 with the realm as salt: id and keys in one go */
 static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
 {
-    unsigned char all[ID_BYTES + 2 * KEY_BYTES];
+    unsigned char all[ID_BYTES + 4 * KEY_BYTES];
     int done = expand(secret, realm, "edxsso seal v1", all, sizeof(all));
 
     if (done) {
         memcpy(out->id, all, ID_BYTES);
         memcpy(out->key, all + ID_BYTES, KEY_BYTES);
         memcpy(out->mac, all + ID_BYTES + KEY_BYTES, KEY_BYTES);
+        memcpy(out->tag, all + ID_BYTES + 2 * KEY_BYTES, KEY_BYTES);
+        memcpy(out->mask, all + ID_BYTES + 3 * KEY_BYTES, KEY_BYTES);
     }
     OPENSSL_cleanse(all, sizeof(all));
     return done;
@@ -147,9 +153,12 @@ static apr_status_t forget_ring(void *data)
         while ((context = take(ring->keys[i].opening)))
             EVP_CIPHER_CTX_free(context);
     }
+    while ((context = take(ring->tagger.sealing)) || (context = take(ring->masking)))
+        EVP_CIPHER_CTX_free(context);
     while ((context = take(ring->hashing)))
         EVP_MD_CTX_free(context);
     EVP_CIPHER_free(ring->cipher);
+    EVP_CIPHER_free(ring->blocks);
     EVP_MD_free(ring->md);
     OPENSSL_cleanse(ring, sizeof(*ring));
     return APR_SUCCESS;
@@ -165,14 +174,17 @@ sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_head
         return sso_fail(ctx, SSO_MISCONFIG, 120, "EdxSSOSecret: 1 to %d secrets are allowed",
                         SSO_KEYRING_MAX);
     made->hashing = apr_pcalloc(pool, sizeof(spares_t));
+    made->tagger.sealing = apr_pcalloc(pool, sizeof(spares_t));
+    made->masking = apr_pcalloc(pool, sizeof(spares_t));
     for (i = 0; i < SSO_KEYRING_MAX; i++) {
         made->keys[i].sealing = apr_pcalloc(pool, sizeof(spares_t));
         made->keys[i].opening = apr_pcalloc(pool, sizeof(spares_t));
     }
     apr_pool_cleanup_register(pool, made, forget_ring, apr_pool_cleanup_null);
     made->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    made->blocks = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
     made->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!made->cipher || !made->md)
+    if (!made->cipher || !made->blocks || !made->md)
         return sso_fail(ctx, SSO_BROKEN, 121, "OpenSSL has no AES-256-GCM or SHA-256");
     for (i = 0; i < secrets->nelts; i++) {
         const sso_bytes_t *secret = &APR_ARRAY_IDX(secrets, i, sso_bytes_t);
@@ -185,6 +197,7 @@ sso_rc_e sso_keyring_make(sso_ctx_t *ctx, apr_pool_t *pool, const apr_array_head
         if (!derive(secret, realm, &made->keys[i]))
             return sso_fail(ctx, SSO_BROKEN, 123, "OpenSSL could not derive a key");
     }
+    memcpy(made->tagger.key, made->keys[0].tag, KEY_BYTES);
     made->count = secrets->nelts;
     *ring = made;
     return SSO_OK;
@@ -349,31 +362,6 @@ sso_rc_e sso_open(sso_ctx_t *ctx, const sso_keyring_t *ring, const char *purpose
     return SSO_OK;
 }
 
-sso_rc_e sso_digest(sso_ctx_t *ctx, const sso_bytes_t *parts, int count,
-                    unsigned char digest[SSO_DIGEST_BYTES])
-{
-    EVP_MD_CTX *evp = EVP_MD_CTX_new();
-    sso_rc_e rc = SSO_BROKEN;
-    int i, k;
-
-    if (!evp || !EVP_DigestInit_ex2(evp, EVP_sha256(), NULL))
-        goto out;
-    for (i = 0; i < count; i++) {
-        unsigned char size[8];
-
-        for (k = 0; k < 8; k++)
-            size[k] = (unsigned char)((apr_uint64_t)parts[i].length >> (56 - 8 * k));
-        if (!EVP_DigestUpdate(evp, size, sizeof(size))
-            || !EVP_DigestUpdate(evp, parts[i].data, parts[i].length))
-            goto out;
-    }
-    if (EVP_DigestFinal_ex(evp, digest, NULL))
-        rc = SSO_OK;
-out:
-    EVP_MD_CTX_free(evp);
-    return rc == SSO_OK ? rc : sso_fail(ctx, rc, 130, "OpenSSL could not hash");
-}
-
 sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
                          unsigned char digest[SSO_DIGEST_BYTES])
 {
@@ -388,6 +376,46 @@ sso_rc_e sso_ring_digest(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t 
     if (!done || !put_back(ring->hashing, evp))
         EVP_MD_CTX_free(evp);
     return done ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 133, "OpenSSL could not hash");
+}
+
+/* 32 bytes under a key that does nothing else: a context for that has nothing to be made ready. */
+static int mask_tag(const sso_keyring_t *ring, const unsigned char in[SSO_DIGEST_BYTES],
+                    unsigned char out[SSO_DIGEST_BYTES])
+{
+    EVP_CIPHER_CTX *evp = take(ring->masking);
+    int done = evp != NULL, n = 0;
+
+    if (!evp && (evp = EVP_CIPHER_CTX_new()))
+        done = EVP_EncryptInit_ex2(evp, ring->blocks, ring->keys[0].mask, NULL, NULL)
+               && EVP_CIPHER_CTX_set_padding(evp, 0);
+    done = done && EVP_EncryptUpdate(evp, out, &n, in, SSO_DIGEST_BYTES) && n == SSO_DIGEST_BYTES;
+    put_cipher(ring->masking, evp, done);
+    return done;
+}
+
+/*
+ * A universal hash (GHASH, at a byte an instruction) under a block cipher: without the keys nobody
+ * finds two texts of one tag, or learns from tags how to. The nonce may be the same each time,
+ * since what this key makes never leaves us but under that cipher.
+ */
+sso_rc_e sso_ring_tag(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
+                      unsigned char tag[SSO_DIGEST_BYTES])
+{
+    static const unsigned char nonce[NONCE_BYTES] = { 0 };
+    unsigned char both[SSO_DIGEST_BYTES], none[1];
+    EVP_CIPHER_CTX *evp = begin(ring, &ring->tagger, nonce, NULL);
+    int n, done;
+
+    done = evp && bytes.length <= APR_INT32_MAX
+           && EVP_CipherUpdate(evp, NULL, &n, bytes.data, (int)bytes.length)
+           && EVP_EncryptFinal_ex(evp, none, &n)
+           && EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, both);
+    put_cipher(ring->tagger.sealing, evp, done);
+    memcpy(both + TAG_BYTES, both, TAG_BYTES);
+    both[TAG_BYTES] ^= 1; /* two blocks that differ */
+    if (!done || !mask_tag(ring, both, tag))
+        return sso_fail(ctx, SSO_BROKEN, 1260, "OpenSSL could not make a tag");
+    return SSO_OK;
 }
 
 int sso_ring_count(const sso_keyring_t *ring)
@@ -407,40 +435,6 @@ sso_rc_e sso_ring_mac(sso_ctx_t *ctx, const sso_keyring_t *ring, int which,
     if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->mac, sizeof(key->mac), digest,
                    sizeof(digest), mac, SSO_DIGEST_BYTES, &length))
         return sso_fail(ctx, SSO_BROKEN, 1060, "OpenSSL could not make an HMAC");
-    return SSO_OK;
-}
-
-sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
-                    unsigned char digest[SSO_DIGEST_BYTES])
-{
-    if (!EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL))
-        return sso_fail(ctx, SSO_BROKEN, 131, "OpenSSL could not hash");
-    return SSO_OK;
-}
-
-sso_rc_e sso_half_hash(sso_ctx_t *ctx, const char *alg, const char *value, const char **half)
-{
-    const char *bits = strlen(alg) > 3 ? alg + strlen(alg) - 3 : alg;
-    const EVP_MD *md = !strcmp(bits, "512") ? EVP_sha512()
-                                            : !strcmp(bits, "384") ? EVP_sha384() : EVP_sha256();
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int length;
-
-    if (!EVP_Digest(value, strlen(value), digest, &length, md, NULL))
-        return sso_fail(ctx, SSO_BROKEN, 134, "OpenSSL could not hash");
-    *half = sso_b64url_encode(ctx->pool, digest, length / 2);
-    return SSO_OK;
-}
-
-sso_rc_e sso_hmac_sha256(sso_ctx_t *ctx, sso_bytes_t key, const char *text, const char **hex)
-{
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    size_t length;
-
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.data, key.length,
-                   (const unsigned char *)text, strlen(text), mac, sizeof(mac), &length))
-        return sso_fail(ctx, SSO_BROKEN, 135, "OpenSSL could not make an HMAC");
-    *hex = sso_hex(ctx->pool, mac, length);
     return SSO_OK;
 }
 

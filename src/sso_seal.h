@@ -107,6 +107,13 @@ int sso_ring_count(const sso_keyring_t *ring);
 sso_rc_e sso_ring_mac(sso_ctx_t *ctx, const sso_keyring_t *ring, int which,
                       const sso_bytes_t *parts, int count, unsigned char mac[SSO_DIGEST_BYTES]);
 
+/**
+ * A keyed tag of a text of any length, by the newest key: for what is looked up by it and may be
+ * long, such as a bearer token. Costs less than a digest from some 100 bytes on. SSO_BROKEN.
+ */
+sso_rc_e sso_ring_tag(sso_ctx_t *ctx, const sso_keyring_t *ring, sso_bytes_t bytes,
+                      unsigned char tag[SSO_DIGEST_BYTES]);
+
 /** Plain SHA-256 (PKCE S256, RFC 7636 4.2). */
 sso_rc_e sso_sha256(sso_ctx_t *ctx, const void *data, apr_size_t length,
                     unsigned char digest[SSO_DIGEST_BYTES]);

@@ -48,7 +48,7 @@ sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_arra
     memcpy(at, verdict->token + all - length, length);
     hashed.data = bytes;
     hashed.length = size;
-    return sso_ring_digest(ctx, site->ring, hashed, verdict->key.bytes);
+    return sso_ring_tag(ctx, site->ring, hashed, verdict->key.bytes);
 }
 
 /* ---- refusals */

@@ -237,6 +237,40 @@ static void test_remembered(void)
     apr_pool_destroy(ctx->pool);
 }
 
+static void test_tags(void)
+{
+    sso_keyring_t *one = ring_of(REALM, NEW, OLD), *same = ring_of(REALM, NEW, NULL);
+    sso_keyring_t *others[] = { ring_of("other.example:443", NEW, NULL), ring_of(REALM, OLD, NEW) };
+    unsigned char tag[SSO_DIGEST_BYTES], again[SSO_DIGEST_BYTES], text[700];
+    sso_ctx_t *ctx = tap_ctx();
+    apr_size_t i;
+    int alike = 0;
+
+    memset(text, 'x', sizeof(text));
+    for (i = 0; i <= sizeof(text); i += 50) { /* also nothing */
+        sso_bytes_t bytes = { text, i };
+
+        alike += i && !memcmp(tag, again, sizeof(tag));
+        ok(sso_ring_tag(ctx, one, bytes, tag) == SSO_OK
+           && sso_ring_tag(ctx, same, bytes, again) == SSO_OK
+           && !memcmp(tag, again, sizeof(tag)), "%d bytes: the same tag by the same key", (int)i);
+        sso_ring_tag(ctx, one, (sso_bytes_t){ text, i ? i - 1 : 1 }, again);
+    }
+    is_int(alike, 0, "length counts");
+    ok(memcmp(tag, tag + 16, 16), "both halves differ");
+    for (i = 0; i < 2; i++) {
+        sso_ring_tag(ctx, others[i], (sso_bytes_t){ text, sizeof(text) }, again);
+        ok(memcmp(tag, again, sizeof(tag)), "another realm, another key: another tag");
+    }
+    for (i = alike = 0; i < sizeof(text); i++) {
+        text[i] ^= 1;
+        sso_ring_tag(ctx, one, (sso_bytes_t){ text, sizeof(text) }, again);
+        alike += !memcmp(tag, again, sizeof(tag));
+        text[i] ^= 1;
+    }
+    is_int(alike, 0, "each byte counts");
+}
+
 /* ---- one ring for many threads: what is used again is nobody else's meanwhile ---- */
 
 #define THREADS 40 /* more than there are contexts at rest */
@@ -316,6 +350,7 @@ int main(void)
     test_context();
     test_digests();
     test_remembered();
+    test_tags();
     test_threads();
     return tap_done();
 }

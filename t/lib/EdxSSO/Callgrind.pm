@@ -4,10 +4,10 @@ package EdxSSO::Callgrind;
 #
 #   EdxSSO::Callgrind::program() or skip...;
 #   my $counted = EdxSSO::Callgrind->start($httpd);       # `httpd -X`; the counterpart is $counted->stop
-#   my $cost = $counted->each(sub { $client->get('/x') });  # instructions of one
+#   my $cost = $counted->each(sub { $counted->client->get('/x') });  # instructions of one
 #
 # One process serves all: a request of $MARK, which nobody else makes, has callgrind write down what it
-# counted since the last one. Two runs of different length are subtracted, so that what a mark itself and the
+# counted since the last one. They come by the same connection: under prefork there is no room for another. Two runs of different length are subtracted, so that what a mark itself and the
 # first request cost does not count. The site must have mark_lines() in its configuration.
 use strict;
 use warnings;
@@ -36,7 +36,8 @@ sub start {
     my ($class, $httpd) = @_;
     my $dir = $httpd->dir . '/callgrind';
     mkdir $dir;
-    my $self = bless { httpd => $httpd, dir => $dir, owner => $$ }, $class;
+    my $self = bless { httpd => $httpd, dir => $dir, owner => $$,
+        client => EdxSSO::Callgrind::Client->new($httpd->port) }, $class;
     unlink glob "$dir/*";
     $self->{pid} = fork // die "fork: $!\n";
     if (!$self->{pid}) {
@@ -56,8 +57,7 @@ sub start {
 # Instructions since the last mark; keeps the file of it, for callgrind_annotate.
 sub mark {
     my ($self) = @_;
-    my $client = EdxSSO::Callgrind::Client->new($self->{httpd}->port);
-    my $status = $client->get($MARK);
+    my $status = $self->{client}->get($MARK);
     die "$MARK answers $status: the site is without mark_lines()?\n" if $status != 200;
     my $file = sprintf '%s/out.%d', $self->{dir}, ++$self->{marks};
     open my $in, '<', $file or die "$file: $!\n";
@@ -67,6 +67,7 @@ sub mark {
 }
 
 sub file { return $_[0]{file} }
+sub client { return $_[0]{client} }
 
 sub each {
     my ($self, $work, %option) = @_;

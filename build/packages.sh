@@ -12,6 +12,9 @@ debhelper dh-apache2 dpkg-dev fakeroot lintian man-db rpm"
 # npm is a package of its own in Debian, and a part of nodejs where that came from elsewhere
 command -v npm >/dev/null 2>&1 || TEST_PACKAGES="$TEST_PACKAGES nodejs npm"
 
+# make bench compares with the first two, where they are installed
+BENCH_PACKAGES="libapache2-mod-auth-openidc libapache2-mod-oauth2 valgrind wrk"
+
 DEMO_PACKAGES="apache2-bin perl python3 python3-cryptography curl"
 
 # install_packages NAME ...: install those that are missing, or say which and stop.

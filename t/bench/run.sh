@@ -4,13 +4,19 @@
 # ratios and counts; times are of this machine at this moment.
 #
 #   BENCH_ENTRIES=1000000 make bench    beside so many other sessions (default 200000)
-#   BENCH_ONLY='store redis' make bench some of: store requests redis memory restarts
+#   BENCH_ONLY='store redis' make bench some of: instructions throughput store requests redis memory restarts
+#
+# instructions and throughput are side by side with mod_auth_openidc and mod_oauth2, if they are there.
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=/dev/null
+. build/packages.sh
+# shellcheck disable=SC2086
+install_packages $BENCH_PACKAGES || echo "Without them: fewer columns, no throughput."
 BUILD_DIR=${BUILD_DIR:-$PWD}
 PATH=$PATH:/usr/sbin:/sbin
 BENCH_ENTRIES=${BENCH_ENTRIES:-200000}
-BENCH_ONLY=${BENCH_ONLY:-store requests redis memory restarts}
+BENCH_ONLY=${BENCH_ONLY:-instructions store requests redis memory restarts throughput}
 BENCH_DIR=$(mktemp -d /tmp/edxsso-bench.XXXXXX)
 export BUILD_DIR PATH BENCH_ENTRIES BENCH_DIR
 trap 'rm -rf "$BENCH_DIR"' EXIT
@@ -41,11 +47,14 @@ for part in $BENCH_ONLY; do
         $as_user "$BENCH_DIR/store_bench" "$BENCH_DIR" 1000 200000
         $as_user "$BENCH_DIR/store_bench" "$BENCH_DIR" "$BENCH_ENTRIES" 200000
         ;;
+    instructions | throughput)
+        $as_user perl -It/lib t/bench/contest.pl "$part"
+        ;;
     requests | redis | memory | restarts)
         $as_user perl -It/lib t/bench/sessions.pl "$part"
         ;;
     *)
-        echo "BENCH_ONLY: $part: store, requests, redis, memory or restarts" >&2
+        echo "BENCH_ONLY: $part: instructions, throughput, store, requests, redis, memory or restarts" >&2
         exit 2
         ;;
     esac

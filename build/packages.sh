@@ -6,9 +6,9 @@ libcurl4-openssl-dev libjansson-dev libcjose-dev libssl-dev libhiredis-dev"
 
 # libapache2-mod-perl2 brings Apache::Test
 TEST_PACKAGES="apache2-bin perl libapache2-mod-perl2 libwww-perl libio-socket-ssl-perl python3
-python3-cryptography python3-prometheus-client python3-django-oauth-toolkit python3-djangorestframework redis-server openssl binutils ca-certificates valgrind
-chromium
-debhelper dh-apache2 dpkg-dev fakeroot lintian man-db rpm"
+python3-cryptography python3-prometheus-client python3-django-oauth-toolkit python3-djangorestframework
+redis-server openssl binutils ca-certificates valgrind chromium
+build-essential debhelper dh-apache2 dpkg-dev fakeroot lintian man-db rpm"
 # npm is a package of its own in Debian, and a part of nodejs where that came from elsewhere
 command -v npm >/dev/null 2>&1 || TEST_PACKAGES="$TEST_PACKAGES nodejs npm"
 

@@ -167,7 +167,7 @@ for my $case (
     ['500', 502, 'SSO1216', undef, { preset => 'html-500' }],
     ['403', 502, 'SSO1213', undef, { status => 403, headers => $JSON, json => { detail => 'No.' } }],
     ['cut off', 502, 'SSO0330', undef, { preset => 'truncate' }],
-    ['silence', 503, 'SSO0316', 5, { wire => 'hang', count => 2 }],
+    ['silence', 503, 'SSO0316', 5, { wire => 'hang' }],
 ) {
     my ($why, $status, $number, $retry_after, $answer) = @$case;
     next if $why eq 'silence' && !slow();

@@ -38,7 +38,7 @@ const char *sso_replay_link(sso_ctx_t *ctx, const sso_request_t *request, const 
 static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const char *id,
                          sso_store_key_t *key)
 {
-    const char *slot = apr_pstrmemdup(ctx->pool, id, 2);
+    const char *slot = apr_pstrndup(ctx->pool, id, 2);
     sso_bytes_t parts[] = { sso_bytes(PURPOSE), sso_bytes(site->realm), sso_bytes(slot) };
 
     return sso_digest(ctx, parts, SSO_COUNT(parts), key->bytes);

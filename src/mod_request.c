@@ -151,14 +151,12 @@ int mod_request_access_own(request_rec *r)
     return OK; /* nobody has to be signed in to sign in */
 }
 
-int mod_request_handle(request_rec *r)
+static int serve(request_rec *r)
 {
     sso_ctx_t ctx = { .pool = r->pool };
     sso_request_t request;
     sso_answer_t answer;
 
-    if (!is_own(r))
-        return DECLINED;
     mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, mod_site_of(r), &request);
@@ -169,6 +167,12 @@ int mod_request_handle(request_rec *r)
     if (ctx.err.rc != SSO_OK)
         mod_request_log(r, &ctx, &answer);
     return mod_request_send(r, &answer) == DONE ? OK : HTTP_BAD_REQUEST;
+}
+
+/* Every request of this server comes by: nothing is set up before it is known to be ours. */
+int mod_request_handle(request_rec *r)
+{
+    return is_own(r) ? serve(r) : DECLINED;
 }
 
 /* ---- places that need sign-in ---- */

@@ -87,11 +87,13 @@ const char *mod_resource_of(const request_rec *r, const sso_config_t *place)
 int mod_resource_translate(request_rec *r)
 {
     apr_size_t length = strlen(SSO_WELL_KNOWN);
-    const char *path = r->uri + length;
+    const char *path;
     mod_request_t *state;
 
-    if (r->main || !resources->nelts || strncmp(r->uri, SSO_WELL_KNOWN, length)
-        || (*path && *path != '/'))
+    if (r->main || !resources->nelts || strncmp(r->uri, SSO_WELL_KNOWN, length))
+        return DECLINED;
+    path = r->uri + length;
+    if (*path && *path != '/')
         return DECLINED;
     path = *path ? path : "/";
     if (!find_resource(r, path) || !(state = mod_request_claim(r)))

@@ -55,14 +55,12 @@ static sso_ctx_t context(request_rec *r)
     return ctx;
 }
 
-int mod_status_handle(request_rec *r)
+static int show_metrics(request_rec *r)
 {
     const char *accept;
     int openmetrics;
     sso_ctx_t ctx;
 
-    if (!r->handler || strcmp(r->handler, HANDLER)) /* every request of this server comes by */
-        return DECLINED;
     accept = apr_table_get(r->headers_in, "Accept");
     openmetrics = accept && strstr(accept, "application/openmetrics-text");
     r->allowed = (apr_int64_t)1 << M_GET;
@@ -78,6 +76,14 @@ int mod_status_handle(request_rec *r)
     if (!r->header_only)
         ap_rputs(sso_metrics_text(&ctx, openmetrics), r);
     return OK;
+}
+
+/* Every request of this server comes by: most end at the first byte. */
+int mod_status_handle(request_rec *r)
+{
+    if (!r->handler || *r->handler != *HANDLER || strcmp(r->handler, HANDLER))
+        return DECLINED;
+    return show_metrics(r);
 }
 
 /* ---- mod_status */

@@ -255,11 +255,14 @@ static const endpoint_t endpoints[] = {
     { "jwks.json", "GET HEAD", 1, 0, sso_own_keys_serve },
 };
 
+/* It is asked of every request, and the second byte is mostly the answer. */
 static int under(const char *path, const char *prefix)
 {
-    apr_size_t length = strlen(prefix);
-
-    return !strncmp(path, prefix, length) && (path[length] == '/' || !path[length]);
+    while (*prefix && *path == *prefix) {
+        path++;
+        prefix++;
+    }
+    return !*prefix && (*path == '/' || !*path);
 }
 
 int sso_answer_owns(const sso_site_t *site, const char *path)

@@ -4,6 +4,8 @@
  */
 #include "sso_json.h"
 
+#include "sso_json_read.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
@@ -71,12 +73,13 @@ static sso_rc_e parse(sso_ctx_t *ctx, const char *what, const char *text, apr_si
                       json_t **out)
 {
     json_error_t error;
-    json_t *value;
+    json_t *value = sso_json_read(text, length, SSO_JSON_DEPTH_MAX);
 
-    if (too_deep(text, length))
+    if (!value && too_deep(text, length))
         return sso_fail(ctx, SSO_BAD_INPUT, 115, "%s: JSON nested more than %d deep", what,
                         SSO_JSON_DEPTH_MAX);
-    value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!value)
+        value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!value)
         return sso_fail(ctx, SSO_BAD_INPUT, 116, "%s: bad JSON: %s (line %d, column %d)", what,
                         complaint(&error), error.line, error.column);

@@ -3,6 +3,7 @@
  * Any bytes as JSON: every way of asking for a member is tried on what was accepted.
  */
 #include "sso_json.h"
+#include "sso_json_read.h"
 
 #include <apr_general.h>
 #include <stdint.h>
@@ -51,6 +52,18 @@ static void ask(sso_ctx_t *ctx, json_t *object)
         abort(); /* what we print is what we read */
 }
 
+/* What is read without jansson is what jansson would have read. */
+static void compare(const char *text, size_t size)
+{
+    json_t *ours = sso_json_read(text, size, SSO_JSON_DEPTH_MAX);
+    json_t *theirs = ours ? json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+    if (ours && (depth_of(ours) > SSO_JSON_DEPTH_MAX || !json_equal(ours, theirs)))
+        abort();
+    json_decref(ours);
+    json_decref(theirs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sso_ctx_t ctx = { 0 };
@@ -58,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     apr_initialize();
     apr_pool_create(&ctx.pool, NULL);
+    compare((const char *)data, size);
     if (sso_json_parse(&ctx, "fuzz", (const char *)data, size, &object) == SSO_OK)
         ask(&ctx, object);
     apr_pool_destroy(ctx.pool);

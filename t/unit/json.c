@@ -3,6 +3,7 @@
  * What is JSON for us, and how members are asked for.
  */
 #include "sso_json.h"
+#include "sso_json_read.h"
 #include "tap.h"
 
 #define TEXT(s) s, sizeof(s) - 1
@@ -84,6 +85,41 @@ static void test_texts(void)
            && !out == !!texts[i].number, "%s (%d, %s)", texts[i].name, ctx->err.number,
            ctx->err.text);
         apr_pool_destroy(ctx->pool);
+    }
+}
+
+/* What is read without jansson is what jansson reads; all else is left to it. */
+static void test_read(void)
+{
+    static const struct { const char *text; int ordinary; } read[] = {
+        { "{\"a\":[1,\"b\",true,false,null,{}],\"c\":{\"d\":[]},\"\":0}", 1 },
+        { " [ { \"a\" : 999999999999999999 } ,\t\"caf\xc3\xa9\" ]\r\n", 1 },
+        { "[1234567890123456789]", 0 }, { "[-1]", 0 },
+        { "[1.5]", 0 }, { "[1e2]", 0 }, { "[01]", 0 },
+        { "[\"\\u00e9\"]", 0 }, { "[\"\xe9\"]", 0 }, { "[\"\x1f\"]", 0 }, { "{\"\xc3\xa9\":1}", 0 },
+        { "{\"a\":1,\"a\":2}", 0 }, { "[1,]", 0 }, { "[,1]", 0 }, { "[1 2]", 0 }, { "[nul]", 0 },
+        { "[truefalse]", 0 }, { "{\"a\" 1}", 0 }, { "{\"a\":}", 0 }, { "{1:1}", 0 }, { "[}", 0 },
+        { "[]]", 0 }, { "[", 0 }, { "[\"a", 0 }, { "[\"a\"", 0 }, { "1", 0 }, { "", 0 }, { " ", 0 },
+        { "[[[[]]]]", 0 }, { "[[{\"a\":[]}]]", 0 },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < SSO_COUNT(read); i++) {
+        const char *text = read[i].text;
+        json_t *ours = sso_json_read(text, strlen(text), 3);
+        json_t *theirs = json_loadb(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
+
+        ok(!ours == !read[i].ordinary && (!ours || json_equal(ours, theirs)), "%s: %s", text,
+           read[i].ordinary ? "the same as jansson's" : "left to jansson");
+        json_decref(ours);
+        json_decref(theirs);
+    }
+    for (i = 0; i < SSO_COUNT(texts); i++) {
+        json_t *ours = sso_json_read(texts[i].text, texts[i].length, SSO_JSON_DEPTH_MAX);
+
+        ok(!ours || !texts[i].number || texts[i].number == 117, "%s: nothing wrong is taken",
+           texts[i].name);
+        json_decref(ours);
     }
 }
 
@@ -231,6 +267,7 @@ static void test_words(void)
 int main(void)
 {
     test_texts();
+    test_read();
     test_depth();
     test_whole();
     test_members();

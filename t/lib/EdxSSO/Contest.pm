@@ -6,6 +6,7 @@ package EdxSSO::Contest;
 #   my $provider = EdxSSO::Contest::provider($servers);        # its URL
 #   my $httpd = EdxSSO::Contest::site('edxsso', $provider);    # or: none, openidc, oauth2
 #   my $token = EdxSSO::Contest::token(7);                     # for /api
+#   EdxSSO::Contest::sign_in_by($client);                       # by an EdxSSO::Callgrind::Client: its two requests
 #   my $cookies = EdxSSO::Contest::sign_in($httpd);            # 'name=value; ...' of a session, as the browser has them
 use strict;
 use warnings;
@@ -200,6 +201,25 @@ sub sign_in {
     my $answer = $browser->follow($browser->get($path // '/app/index.txt'));
     die 'cannot sign in: ' . $answer->status . ' ' . $answer->body . "\n" . $httpd->log_text if $answer->status != 200;
     return join '; ', map { "$_->{name}=$_->{value}" } grep { $_->{domain} eq "localhost" } $browser->cookies;
+}
+
+# The two requests of a sign-in that are the module's, by one kept connection: what sends the browser to the
+# provider, and what it comes back with. Dies where either is not answered with a redirect.
+sub sign_in_by {
+    my ($client, $path) = @_;
+    my $provider = sent($client, $path // '/app/index.txt');
+    my %cookie;
+    $cookie{$1} = $2 while $client->{answer} =~ /^Set-Cookie: ([^=;\s]+)=([^;\r]+)/mgi;
+    my $back = EdxSSO::Browser->new->get($provider)->location // die "the provider sends nobody back from $provider\n";
+    sent($client, $back =~ s{^\w+://[^/]+}{}r, 'Cookie: ' . join '; ', map { "$_=$cookie{$_}" } sort keys %cookie);
+    return;
+}
+
+sub sent {
+    my ($client, @request) = @_;
+    my $status = $client->get(@request);
+    my ($to) = $client->{answer} =~ /^Location: (\S+)/mi;
+    return $to // die "$request[0]: $status instead of a redirect\n$client->{answer}\n";
 }
 
 1;

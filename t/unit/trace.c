@@ -48,8 +48,8 @@ int main(void)
 
     for (i = 0; i < SSO_COUNT(cases); i++) {
         sso_ctx_t *ctx = tap_ctx();
-        const char *got = sso_http_trace(ctx->pool, cases[i].inbound);
-        const char *shown = cases[i].inbound ? sso_hex(ctx->pool, cases[i].inbound, 4) : "nothing";
+        const char *inbound = cases[i].inbound, *got = sso_http_trace(ctx->pool, inbound);
+        const char *shown = inbound ? sso_hex(ctx->pool, inbound, strnlen(inbound, 4)) : "nothing";
 
         if (!cases[i].flags) {
             ok(!got, "%u (%s...): not passed on", i, shown);

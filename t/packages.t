@@ -13,6 +13,7 @@ use EdxSSO::SignIn;
 use EdxSSO::Site;
 use EdxSSO::Test;
 
+alone();
 chdir "$FindBin::Bin/.." or die "$!\n";
 my $build = Cwd::abs_path($ENV{BUILD_DIR} || '.');
 plan skip_all => "$build/Makefile is not there: run make first" unless -e "$build/Makefile";
@@ -40,6 +41,7 @@ sub signs_in_with {
     return;
 }
 
+own_lms();
 lms_reset();
 
 # ---- one version everywhere

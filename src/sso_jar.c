@@ -117,7 +117,7 @@ sso_rc_e sso_jar_end(sso_ctx_t *ctx, const sso_request_t *request)
         return sso_session_end(ctx, request->site, id);
     /* only for what has been a session an entry is made that says that it has ended */
     SSO_TRY(sso_request_session(ctx, request, SSO_TOUCH_END, &session));
-    return sso_session_end_found(ctx, session);
+    return sso_session_end_found(ctx, request->site, session);
 }
 
 void sso_jar_clear(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)

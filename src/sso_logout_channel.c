@@ -45,7 +45,7 @@ static sso_rc_e end_own(sso_ctx_t *ctx, const sso_request_t *request,
     sso_rc_e rc = sso_request_session(ctx, request, 0, &session);
 
     if (rc == SSO_OK && !strcmp(session->provider, provider->name)) {
-        rc = sso_session_end_found(ctx, session);
+        rc = sso_session_end_found(ctx, request->site, session);
         *count = rc == SSO_OK;
     }
     return rc == SSO_ABSENT ? SSO_OK : rc;

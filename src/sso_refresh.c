@@ -121,7 +121,7 @@ static sso_rc_e end(refresh_t *work)
     sso_rc_e rc;
 
     sso_forgive(work->ctx);
-    rc = sso_session_end_found(work->ctx, work->session);
+    rc = sso_session_end_found(work->ctx, work->site, work->session);
     return rc == SSO_OK ? SSO_ABSENT : rc;
 }
 

@@ -166,6 +166,7 @@ sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_sess
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id);
 
 /** End a session that was found, wherever it is kept. */
-sso_rc_e sso_session_end_found(sso_ctx_t *ctx, const sso_session_t *session);
+sso_rc_e sso_session_end_found(sso_ctx_t *ctx, const sso_site_t *site,
+                               const sso_session_t *session);
 
 #endif

@@ -284,10 +284,17 @@ sso_rc_e sso_session_swap(sso_ctx_t *ctx, const sso_site_t *site, const sso_sess
     return rc;
 }
 
-sso_rc_e sso_session_end_found(sso_ctx_t *ctx, const sso_session_t *session)
+/*
+ * One that is in the store now may have been in the browser before it grew too large for it: an old
+ * copy, which somebody kept, must find that it has ended, and not that there is no newer one.
+ */
+sso_rc_e sso_session_end_found(sso_ctx_t *ctx, const sso_site_t *site,
+                               const sso_session_t *session)
 {
-    return sso_revoke_end(ctx, session->in_browser ? SSO_KEPT_IN_COOKIE : SSO_KEPT_IN_STORE,
-                          &session->key, session->ends);
+    int copied = session->in_browser || site->config->sessions == SSO_SESSIONS_COOKIE;
+
+    return sso_revoke_end(ctx, copied ? SSO_KEPT_IN_COOKIE : SSO_KEPT_IN_STORE, &session->key,
+                          session->ends);
 }
 
 sso_rc_e sso_session_end(sso_ctx_t *ctx, const sso_site_t *site, const char *id)

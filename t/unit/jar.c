@@ -192,7 +192,7 @@ static void test_ended(void)
 /* What a refresh brought is found by whoever still comes with the old copy. */
 static void test_refreshed(void)
 {
-    browser_t browser, late;
+    browser_t browser, late, kept;
 
     sign_in(&browser, "", "r1");
     for (int at = 600; at < LATER; at += 600)
@@ -215,13 +215,16 @@ static void test_refreshed(void)
        "the store may be lost once the browser has the copy");
     /* ended while it is renewed */
     sign_in(&browser, "", "r1");
-    late = browser;
+    for (int at = 600; at < LATER; at += 600)
+        FORGE_MUST(pass_at(at, &browser));
+    late = kept = browser;
     says(long_claim(5000), "r2");
     ok(pass_at(LATER, &browser), "grown too large for the browser");
     ok(!jar_get(&browser, ONE), "its pieces are taken away");
     ok(pass_at(LATER + 5, &browser) && pass_at(LATER + 5, &late), "it is in the store");
     is_int(browse_at(LATER + 6, &browser, "GET", LOGOUT), 200, "signed out");
-    ok(!pass_at(LATER + 7, &late), "and the old copy does not bring it back");
+    ok(!pass_at(LATER + 7, &late), "and the old cookie does not bring it back");
+    ok(jar_get(&kept, ONE) && !pass_at(LATER + 8, &kept), "nor the old copy, kept by somebody");
 }
 
 /* A refused refresh ends it for all copies. */

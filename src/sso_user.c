@@ -124,6 +124,10 @@ sso_rc_e sso_user_name(sso_ctx_t *ctx, const sso_provider_t *provider, const jso
                         "is '%.128s': '%.128s' does not match it, or leaves nothing of it "
                         "(EdxSSORemoteUser)", claim, text, APR_ARRAY_IDX(words, 1, const char *));
     }
+    /* patterns go by bytes, and may leave half a character */
+    if (!sso_utf8_ok(text, strlen(text)) || sso_user_control(text))
+        return sso_fail(ctx, SSO_BAD_INPUT, 1390, "what EdxSSORemoteUser makes of the claim '%s' "
+                        "is no UTF-8, or has control characters: it cannot be a user name", claim);
     *name = text;
     return SSO_OK;
 }

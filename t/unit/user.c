@@ -80,6 +80,33 @@ static void test_replaced(void)
     }
 }
 
+/* A pattern goes by bytes: what it leaves of a character is not what apps may see. */
+static void test_halves(void)
+{
+    static const struct {
+        const char *words, *email, *user; /* user NULL: 1390 */
+    } rows[] = {
+        { "email ^(.).*$ $1", "\xc3\xa9va", NULL },
+        { "email ^(..).*$ $1", "\xc3\xa9va", "\xc3\xa9" },
+        { "email ^..(.*)$ $1", "x\xe2\x82\xac", NULL },
+        { "email xx $9", "\xc2xx\x85", NULL }, /* a control character of two bytes */
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(rows); i++) {
+        sso_ctx_t *ctx = world_ctx(0);
+        const sso_provider_t *provider = provider_with("EdxSSORemoteUser", rows[i].words);
+        json_t *claims = json_object();
+        const char *user = NULL;
+
+        json_object_set_new(claims, "email", json_string_nocheck(rows[i].email));
+        sso_user_name(ctx, provider, claims, &user);
+        is(user, rows[i].user, "%s", rows[i].words);
+        is_int(ctx->err.number, rows[i].user ? 0 : 1390, "its number");
+        json_decref(claims);
+    }
+}
+
 static void test_limits(void)
 {
     const sso_provider_t *provider = provider_with("EdxSSORemoteUser", "email ^(.*)$ $1");
@@ -144,6 +171,7 @@ int main(void)
     world_start();
     world_ports.search = search;
     test_replaced();
+    test_halves();
     test_limits();
     test_require();
     test_flags();

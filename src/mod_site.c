@@ -308,6 +308,21 @@ static int make_site(sso_ctx_t *ctx, server_rec *s)
     return wrong + check_callbacks(ctx, s, site) + join_sections(ctx, s, site);
 }
 
+/*
+ * A virtual host without a directive of ours has, to httpd, the very record of the main server. It
+ * is a site of its own all the same, with keys of its own.
+ */
+static void part(apr_pool_t *pool, const server_rec *main_server)
+{
+    server_rec *s;
+
+    for (s = main_server->next; s; s = s->next)
+        if (mod_server(s) == mod_server(main_server))
+            ap_set_module_config(s->module_config, &auth_edxsso_module,
+                                 apr_pmemdup(pool, mod_server(main_server),
+                                             sizeof(mod_server_t)));
+}
+
 int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     server_rec *s;
@@ -315,6 +330,7 @@ int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
 
     (void)plog;
     (void)ptemp;
+    part(pconf, main_server);
     for (s = main_server; s; s = s->next) {
         sso_ctx_t ctx = context(pconf, s);
 

@@ -33,6 +33,10 @@ my $other = browser('main');
 $other->set_cookie('edxsso=' . $browser->cookie('edxsso')->{value} . '; Path=/');
 ok($other->cookie('edxsso'), 'the cookie is sent there');
 is($other->get('/edxsso/session')->status, 401, "another virtual host's session does not count");
+my $third = browser('beside');
+$third->set_cookie('edxsso=' . $browser->cookie('edxsso')->{value} . '; Path=/');
+is($third->get('/edxsso/session')->status, 401, 'nor that of one which has no directive of ours, as this one');
+is($browser->get('/edxsso/session')->status, 200, 'where it belongs it does');
 my @lines = grep { m{"GET /edxsso/callback/lms} }
     do { open my $in, '<', $ENV{HTTPD_ERROR_LOG} =~ s/error_log$/access_log/r or die "$!\n"; <$in> };
 ok(@lines > 0, 'the callback is in the access log');

@@ -26,6 +26,7 @@ APLOG_USE_MODULE(auth_edxsso);
 typedef struct mod_server_t {
     apr_array_header_t *sections; /* of sso_section_t, in the order they stand */
     sso_site_t *site;
+    const char *const *strips; /* cookies that no app here may see; ends with NULL */
 } mod_server_t;
 
 /** What a request carries from hook to hook. */
@@ -137,6 +138,8 @@ int mod_status_handle(request_rec *r);
 mod_request_t *mod_request_state(request_rec *r);
 /** Remove what a client may not bring along. */
 int mod_scrub(request_rec *r);
+/** Find out which cookies that is in each virtual host, once all of them have their names. */
+void mod_scrub_prepare(apr_pool_t *pool, server_rec *main_server);
 /** Remove the headers that are ours to export. */
 void mod_scrub_headers(request_rec *r);
 

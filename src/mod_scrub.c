@@ -100,6 +100,65 @@ static void scrub_connection(request_rec *r, const char *value)
         apr_table_unset(r->headers_in, "Connection");
 }
 
+/* ---- cookies */
+
+static int in_domain(const char *host, const char *domain)
+{
+    apr_size_t all = strlen(host), length;
+
+    domain += *domain == '.';
+    length = strlen(domain);
+    return all >= length && !strcasecmp(host + all - length, domain)
+           && (all == length || host[all - length - 1] == '.');
+}
+
+/* Whether browsers send one virtual host's cookies to another: no port keeps them apart. */
+static int reaches(const server_rec *from, const server_rec *to)
+{
+    const char *domain = mod_server(from)->site->config->cookie_domain;
+    const apr_array_header_t *lists[] = { to->names, to->wild_names };
+    const char *own = domain ? domain : from->server_hostname;
+    unsigned k;
+    int i;
+
+    if (!own || !to->server_hostname)
+        return 0;
+    if (domain ? in_domain(to->server_hostname, own) : !strcasecmp(to->server_hostname, own))
+        return 1;
+    for (k = 0; k < SSO_COUNT(lists); k++)
+        for (i = 0; lists[k] && i < lists[k]->nelts; i++) {
+            const char *name = APR_ARRAY_IDX(lists[k], i, const char *);
+
+            if (name && (domain ? in_domain(name, own)
+                                : !(k ? ap_strcasecmp_match(own, name) : strcasecmp(own, name))))
+                return 1;
+        }
+    return 0;
+}
+
+/* The neighbours' sessions are as little this one's apps' business as its own. */
+void mod_scrub_prepare(apr_pool_t *pool, server_rec *main_server)
+{
+    server_rec *s, *other;
+    int i;
+
+    for (s = main_server; s; s = s->next) {
+        const sso_site_t *site = mod_server(s)->site;
+        apr_array_header_t *names = apr_array_make(pool, 8, sizeof(const char *));
+
+        for (i = 0; site->cookies[i]; i++)
+            APR_ARRAY_PUSH(names, const char *) = site->cookies[i];
+        for (other = main_server; other; other = other->next) {
+            site = mod_server(other)->site;
+            for (i = 0; other != s && reaches(other, s) && site->cookies[i]; i++)
+                if (!sso_list_has(names, site->cookies[i]))
+                    APR_ARRAY_PUSH(names, const char *) = site->cookies[i];
+        }
+        APR_ARRAY_PUSH(names, const char *) = NULL;
+        mod_server(s)->strips = (const char *const *)(const void *)names->elts;
+    }
+}
+
 static int begins_with(const char *text, const char *const *names)
 {
     text += strspn(text, " \t");
@@ -134,12 +193,13 @@ static const char *part_cookies(apr_pool_t *pool, const char *header, const char
     return copy;
 }
 
-static void take_cookies(request_rec *r, const sso_site_t *site, const char *header)
+static void take_cookies(request_rec *r, const char *header)
 {
+    const char *const *names = mod_server(r->server)->strips;
     const char *left;
 
-    header = part_cookies(r->pool, header, site->cookies);
-    left = sso_cookie_strip(r->pool, header, site->cookies);
+    header = part_cookies(r->pool, header, names);
+    left = sso_cookie_strip(r->pool, header, names);
     if (left == header)
         return;
     mod_request_state(r)->cookies = header;
@@ -178,7 +238,7 @@ int mod_scrub(request_rec *r)
     if (seen.connection && strcasecmp(seen.connection, "keep-alive"))
         scrub_connection(r, seen.connection);
     if (seen.cookie)
-        take_cookies(r, site, seen.cookie);
+        take_cookies(r, seen.cookie);
     if (mod_site_of(r)) {
         if (r->args && r->method_number == M_POST)
             mod_request_state(r)->replay = mod_body_parameter(r);

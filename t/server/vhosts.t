@@ -37,6 +37,14 @@ my $third = browser('beside');
 $third->set_cookie('edxsso=' . $browser->cookie('edxsso')->{value} . '; Path=/');
 is($third->get('/edxsso/session')->status, 401, 'nor that of one which has no directive of ours, as this one');
 is($browser->get('/edxsso/session')->status, 200, 'where it belongs it does');
+
+# ---- a neighbour's cookies: the app of another virtual host sees none that browsers take there
+my $tossed = 'app=1; campus=c1; campus_1=c2; __Host-campus_login=c3; campus_app=2';
+my ($sent) = browser('beside')->get('/app', headers => [[Cookie => $tossed]])->body =~ /^HTTP_COOKIE=(.*)$/m;
+is($sent, 'app=1; campus_app=2', 'under the domain that the cookie is for');
+my $session = 'edxsso=' . $browser->cookie('edxsso')->{value};
+($sent) = $browser->get('/app/front', headers => [[Cookie => "$session; $tossed"]])->body =~ /^HTTP_COOKIE=(.*)$/m;
+is($sent, $tossed, 'elsewhere the name is free');
 my @lines = grep { m{"GET /edxsso/callback/lms} }
     do { open my $in, '<', $ENV{HTTPD_ERROR_LOG} =~ s/error_log$/access_log/r or die "$!\n"; <$in> };
 ok(@lines > 0, 'the callback is in the access log');

@@ -183,12 +183,12 @@ sso_rc_e sso_access_check(sso_ctx_t *ctx, const sso_accepted_t *accepted, const 
                           const sso_provider_t **provider, const json_t **claims)
 {
     const sso_provider_t *chosen = NULL;
-    sso_jwt_t *said, *jwt;
+    sso_jwt_t *jwt;
     sso_rc_e rc;
 
-    SSO_TRY(sso_jws_peek(ctx, WHAT, token, &said));
-    SSO_TRY(choose(ctx, accepted, said, &chosen));
-    rc = sso_token_verify(ctx, chosen, WHAT, token, 0, &jwt);
+    SSO_TRY(sso_jws_peek(ctx, WHAT, token, &jwt));
+    SSO_TRY(choose(ctx, accepted, jwt, &chosen));
+    rc = sso_token_check(ctx, chosen, WHAT, 0, jwt);
     if (rc == SSO_ABSENT) /* of a key that nobody has, which is no reason to look elsewhere */
         rc = SSO_DENIED;
     SSO_TRY(rc);

@@ -76,7 +76,7 @@ static sso_rc_e open_source(sso_ctx_t *ctx, const sso_provider_t *provider, cons
     if (!issuer || (!provider->kind->judge_issuer && !sso_list_has(provider->issuers, issuer)))
         return sso_fail(ctx, SSO_DENIED, 872, WHAT ": issuer '%.150s' is not this provider, and "
                         "whose keys to believe is not said anywhere", issuer ? issuer : "");
-    SSO_TRY(sso_token_verify(ctx, provider, WHAT, token, 0, &read));
+    SSO_TRY(sso_token_check(ctx, provider, WHAT, 0, read));
     if (provider->kind->judge_issuer)
         SSO_TRY(provider->kind->judge_issuer(ctx, provider, read));
     SSO_TRY(sso_id_token_type(ctx, WHAT, read));

@@ -74,11 +74,13 @@ static sso_rc_e build(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                       const json_t *said, int asked, sso_session_t **session)
 {
     const char *username = sso_json_text(said, "username");
-    json_t *claims = json_deep_copy(said);
+    json_t *claims = (json_t *)(apr_uintptr_t)said; /* copied if there is something to change */
     sso_session_t *made = NULL;
     sso_rc_e rc;
 
-    json_object_del(claims, "active");
+    claims = asked || username ? json_copy(claims) : json_incref(claims);
+    if (asked)
+        json_object_del(claims, "active");
     if (username && (asked || provider->kind == &sso_kind_edx))
         fill(claims, "preferred_username", username);
     if (asked) {

@@ -166,8 +166,8 @@ static int row_of(const sso_claims_t *claims, const char *name, apr_size_t lengt
 
         if (!same(own, own + row->name_length, name, length))
             continue;
-        value->from = claims->text + row->value_at - quoted;
-        value->end = claims->text + row->value_at + row->value_length + quoted;
+        value->from = claims->text + sso_claim_value_at(row) - quoted;
+        value->end = claims->text + sso_claim_value_at(row) + row->value_length + quoted;
         return 1;
     }
     return 0;

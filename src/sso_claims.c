@@ -67,12 +67,12 @@ static int rows_hold(const sso_claims_t *claims)
         const sso_claim_t *row = &claims->rows[i];
         int plain = row->flags & SSO_CLAIM_PLAIN, array = row->type == SSO_CLAIM_ARRAY;
 
-        if (row->name_at <= at || row->winner > claims->count
-            || row->value_at <= (apr_uint64_t)row->name_at + row->name_length
+        if (row->name_at <= at || row->name_at > claims->text_length || row->winner > claims->count
             || (plain && row->label_length != row->name_length)
             || (array && row->value_length < 2))
             return 0;
-        at = (apr_uint64_t)row->value_at + row->value_length + (row->type == SSO_CLAIM_STRING);
+        at = (apr_uint64_t)sso_claim_value_at(row) + row->value_length
+             + (row->type == SSO_CLAIM_STRING);
         if (i < claims->default_count && at >= claims->default_length)
             return 0;
         labels += row->label_length;
@@ -194,7 +194,7 @@ const sso_claim_t *sso_claim_find(const sso_claims_t *claims, const char *name)
 const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const sso_claim_t *claim,
                             const char *delimiter, apr_size_t *length)
 {
-    const char *from = claims->text + claim->value_at, *end = from + claim->value_length;
+    const char *from = claims->text + sso_claim_value_at(claim), *end = from + claim->value_length;
     char *out, *text;
 
     if (claim->flags & SSO_CLAIM_AS_IS) {
@@ -251,7 +251,7 @@ json_t *sso_claim_json(const sso_claims_t *claims, const char *name)
         int quotes = row->type == SSO_CLAIM_STRING;
 
         if (row->name_length == length && !memcmp(claims->text + row->name_at, name, length))
-            return json_loadb(claims->text + row->value_at - quotes,
+            return json_loadb(claims->text + sso_claim_value_at(row) - quotes,
                               row->value_length + (quotes ? 2 : 0), JSON_DECODE_ANY, NULL);
     }
     return NULL;

@@ -29,7 +29,7 @@ typedef enum {
 /** One member. Offsets are into the text. */
 typedef struct sso_claim_t {
     apr_uint32_t name_at;
-    apr_uint32_t value_at, value_length;
+    apr_uint32_t value_length; /* without quotes; it begins at sso_claim_value_at() */
     apr_uint32_t shown_length; /* of the value as an app sees it */
     apr_uint16_t name_length;  /* as JSON has it, without quotes */
     apr_uint16_t label_length; /* of the name as an app sees it, without prefix */
@@ -38,6 +38,12 @@ typedef struct sso_claim_t {
     unsigned char type;
     unsigned char flags; /* SSO_CLAIM_CLEAN ... */
 } sso_claim_t;
+
+/** Where a claim's value begins, after its name and, if it is a text, its quote. */
+static inline apr_uint32_t sso_claim_value_at(const sso_claim_t *claim)
+{
+    return claim->name_at + claim->name_length + 2u + (claim->type == SSO_CLAIM_STRING);
+}
 
 #define SSO_CLAIM_CLEAN 1 /* nothing in the value needs unescaping or replacing */
 #define SSO_CLAIM_AS_IS 2 /* the value in the text is what an app sees */

@@ -10,6 +10,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#define ROOM_FIRST 2048 /* bytes of text that most people's claims fit into */
+
 /* What a sign-in needs and an app does not */
 static const char *const by_request[] = {
     "aud", "azp", "at_hash", "c_hash", "s_hash", "exp", "iat", "nbf", "jti", "nonce"
@@ -25,27 +27,84 @@ int sso_claim_by_default(const char *name)
     return 1;
 }
 
-/* A growing text; its bound is checked by the caller between members. */
+/* A growing text. */
 typedef struct writer_t {
+    apr_pool_t *pool;
     char *text;
-    apr_size_t used, room;
+    apr_size_t used, room, most; /* bytes: written, there, allowed */
 } writer_t;
 
+/* Have room for @a size more bytes, and for what goes after the last. Returns 0 over the bound. */
+static int make_room(writer_t *writer, apr_size_t size)
+{
+    apr_size_t room = writer->room;
+    char *text;
+
+    if (size > writer->most - writer->used)
+        return 0;
+    while (room < writer->used + size)
+        room *= 2;
+    if (room == writer->room)
+        return 1;
+    text = apr_palloc(writer->pool, room + SSO_CLAIMS_SLACK);
+    memcpy(text, writer->text, writer->used);
+    writer->text = text;
+    writer->room = room;
+    return 1;
+}
+
+/* As json_dump_callback() wants it: 0 if it went well. */
 static int write_dump(const char *buffer, size_t size, void *data)
 {
     writer_t *writer = data;
 
-    if (size > writer->room - writer->used)
+    if (!make_room(writer, size))
         return -1;
     memcpy(writer->text + writer->used, buffer, size);
     writer->used += size;
     return 0;
 }
 
+/* Whether JSON has a text as it is: ASCII, and nothing that has to be escaped. */
+static int is_verbatim(const char *text, apr_size_t length)
+{
+    unsigned char wrong = 0;
+    apr_size_t i;
+
+    for (i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        wrong |= (unsigned char)(c < 0x20) | (unsigned char)(c >= 0x7f)
+                 | (unsigned char)(c == '"') | (unsigned char)(c == '\\');
+    }
+    return !wrong;
+}
+
+/* Append a value. Most are short plain texts, and jansson asks for each of their bytes. */
+static int write_value(writer_t *writer, const json_t *value)
+{
+    if (json_is_string(value)) {
+        const char *text = json_string_value(value);
+        apr_size_t length = json_string_length(value);
+
+        if (is_verbatim(text, length))
+            return !write_dump("\"", 1, writer) && !write_dump(text, length, writer)
+                   && !write_dump("\"", 1, writer);
+    }
+    if (json_is_integer(value) && json_integer_value(value) >= 0) {
+        const char *digits = apr_off_t_toa(writer->pool, (apr_off_t)json_integer_value(value));
+
+        return !write_dump(digits, strlen(digits), writer);
+    }
+    return !json_dump_callback(value, write_dump, writer, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
 static int is_clean(const char *text, apr_size_t length)
 {
     apr_size_t i;
 
+    if (is_verbatim(text, length))
+        return 1;
     for (i = 0; i < length; i++)
         if (text[i] == '\\' || sso_claim_control(text + i))
             return 0;
@@ -70,28 +129,37 @@ static sso_claim_type_e type_of(const json_t *value)
     return SSO_CLAIM_ARRAY;
 }
 
+static int write_name(writer_t *writer, const char *name)
+{
+    apr_size_t length = strlen(name);
+    json_t *text;
+    int done;
+
+    if (is_verbatim(name, length))
+        return !write_dump("\"", 1, writer) && !write_dump(name, length, writer)
+               && !write_dump("\"", 1, writer);
+    text = json_string(name);
+    done = text && write_value(writer, text);
+    json_decref(text);
+    return done;
+}
+
 /* Append "name":value and fill its row. */
 static int write_member(writer_t *writer, const char *name, const json_t *value, sso_claim_t *row)
 {
-    json_t *name_text = json_string(name);
     const apr_size_t start = writer->used;
-    int failed = !name_text || json_dump_callback(name_text, write_dump, writer, JSON_ENCODE_ANY);
-    apr_size_t quotes;
 
-    json_decref(name_text);
+    if (!write_name(writer, name))
+        return 0;
     row->name_at = (apr_uint32_t)(start + 1);
     row->name_length = (apr_uint16_t)(writer->used - start - 2);
-    failed = failed || write_dump(":", 1, writer);
-    row->value_at = (apr_uint32_t)writer->used;
-    failed = failed
-             || json_dump_callback(value, write_dump, writer, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (failed)
+    if (write_dump(":", 1, writer) || !write_value(writer, value))
         return 0;
     row->type = (unsigned char)type_of(value);
-    quotes = row->type == SSO_CLAIM_STRING;
-    row->value_at += (apr_uint32_t)quotes;
-    row->value_length = (apr_uint32_t)(writer->used - row->value_at - quotes);
-    row->flags = is_clean(writer->text + row->value_at, row->value_length) ? SSO_CLAIM_CLEAN : 0;
+    row->value_length = (apr_uint32_t)writer->used - sso_claim_value_at(row)
+                        - (row->type == SSO_CLAIM_STRING);
+    if (is_clean(writer->text + sso_claim_value_at(row), row->value_length))
+        row->flags = SSO_CLAIM_CLEAN;
     return 1;
 }
 
@@ -148,14 +216,31 @@ static int beats(const sso_claims_t *claims, const sso_claim_t *a, const sso_cla
     return order ? order < 0 : a->name_length < b->name_length;
 }
 
-/* Each row gets the next better of those alike: any of them may be one that is not exported. */
-static void settle_names(const sso_claims_t *claims, sso_claim_t *rows)
+/* The same for all names that are alike, and rarely for others. */
+static apr_uint32_t sum_of(const sso_claims_t *claims, const sso_claim_t *row)
 {
-    apr_uint32_t i, k;
+    const char *at = claims->text + row->name_at, *end = at + row->name_length;
+    apr_uint32_t sum = 0;
+    int c;
+
+    while (at < end) {
+        at = exported_character(at, end, &c);
+        sum = sum * 31 + (apr_uint32_t)c;
+    }
+    return sum;
+}
+
+/* Each row gets the next better of those alike: any of them may be one that is not exported. */
+static void settle_names(apr_pool_t *pool, const sso_claims_t *claims, sso_claim_t *rows)
+{
+    apr_uint32_t *sums = apr_palloc(pool, (claims->count + 1) * sizeof(*sums)), i, k;
 
     for (i = 0; i < claims->count; i++)
+        sums[i] = sum_of(claims, &rows[i]);
+    for (i = 0; i < claims->count; i++)
         for (k = 0; k < claims->count; k++)
-            if (i != k && alike(claims, &rows[i], &rows[k]) && beats(claims, &rows[k], &rows[i])
+            if (sums[i] == sums[k] && i != k && alike(claims, &rows[i], &rows[k])
+                && beats(claims, &rows[k], &rows[i])
                 && (!rows[i].winner || beats(claims, &rows[rows[i].winner - 1], &rows[k])))
                 rows[i].winner = (apr_uint16_t)(k + 1);
 }
@@ -253,24 +338,29 @@ static void render(apr_pool_t *pool, sso_claims_t *claims, sso_claim_t *rows)
 
 sso_rc_e sso_claims_flatten(sso_ctx_t *ctx, const json_t *object, sso_claims_t *claims)
 {
-    sso_claim_t *rows = apr_pcalloc(ctx->pool, SSO_CLAIMS_MAX * sizeof(*rows));
-    writer_t writer = { apr_palloc(ctx->pool, SSO_CLAIMS_BYTES_MAX + SSO_CLAIMS_SLACK), 0,
-                        SSO_CLAIMS_BYTES_MAX - 4 };
+    apr_size_t most = json_object_size(object);
+    sso_claim_t *rows;
+    writer_t writer = { .pool = ctx->pool, .room = ROOM_FIRST,
+                        .most = SSO_CLAIMS_BYTES_MAX - 4 };
     sso_claims_t made = { 0 };
 
+    if (most > SSO_CLAIMS_MAX)
+        most = SSO_CLAIMS_MAX;
+    rows = apr_pcalloc(ctx->pool, (most + 1) * sizeof(*rows));
+    writer.text = apr_palloc(ctx->pool, writer.room + SSO_CLAIMS_SLACK);
     write_dump("{", 1, &writer);
     SSO_TRY(write_pass(ctx, object, 1, &writer, rows, &made.count));
     made.default_count = made.count;
-    writer.room += 2;
+    writer.most += 2;
     write_dump("}", 2, &writer); /* with its NUL */
     made.default_length = (apr_uint32_t)writer.used - 1;
     SSO_TRY(write_pass(ctx, object, 0, &writer, rows, &made.count));
-    memset(writer.text + writer.used, 0, SSO_CLAIMS_SLACK + 1);
+    memset(writer.text + writer.used, 0, SSO_CLAIMS_SLACK);
     made.text_length = (apr_uint32_t)writer.used;
     made.text = writer.text;
     made.rows = rows;
     render(ctx->pool, &made, rows);
-    settle_names(&made, rows);
+    settle_names(ctx->pool, &made, rows);
     *claims = made;
     return SSO_OK;
 }

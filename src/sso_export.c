@@ -277,11 +277,14 @@ static int is_outdone(const sso_config_t *place, const sso_claims_t *claims, apr
 static const char *value_of(const exporter_t *out, const sso_claims_t *claims,
                             const sso_claim_t *claim, apr_size_t *length)
 {
+    char *value;
+
     if (!(claim->flags & SSO_CLAIM_AS_IS) || !out->values)
         return sso_claim_value(out->ctx->pool, claims, claim, out->place->claim_delimiter, length);
     *length = claim->value_length;
-    out->values[claim->value_at + claim->value_length] = '\0'; /* over a quote, comma or brace */
-    return out->values + claim->value_at;
+    value = out->values + sso_claim_value_at(claim);
+    value[claim->value_length] = '\0'; /* over a quote, comma or brace */
+    return value;
 }
 
 /* Export one claim, with its names at @a at; returns where the next one's go. */
@@ -350,7 +353,8 @@ static const char *claims_object(sso_ctx_t *ctx, const sso_config_t *place,
     for (i = 0; i < claims->count; i++) {
         const sso_claim_t *claim = &claims->rows[i];
         apr_uint32_t from = claim->name_at - 1;
-        apr_uint32_t to = claim->value_at + claim->value_length + (claim->type == SSO_CLAIM_STRING);
+        apr_uint32_t to = sso_claim_value_at(claim) + claim->value_length
+                          + (claim->type == SSO_CLAIM_STRING);
 
         if (!sso_export_wanted(place, claims, i))
             continue;

@@ -119,7 +119,7 @@ static char *add_claims(const sso_voucher_t *voucher, char *out)
     for (i = 0; i < claims->count; i++) {
         const sso_claim_t *claim = &claims->rows[i];
         const char *from = claims->text + claim->name_at - 1;
-        const char *end = claims->text + claim->value_at + claim->value_length
+        const char *end = claims->text + sso_claim_value_at(claim) + claim->value_length
                           + (claim->type == SSO_CLAIM_STRING);
 
         if (!sso_export_wanted(voucher->place, claims, i)

@@ -2,8 +2,8 @@
 /*
  * The gate for compact JWS. Keys are in sso_jwk.c; what claims say is judged in sso_token.c.
  *
- * The order is: form of the text, header, algorithm, keys, signature, claims. The claims of a
- * token are not even parsed before its signature has been found good.
+ * The order is: form of the text, header, algorithm, keys, signature, claims. Claims are parsed
+ * before the signature has been found good only where somebody has to pick the provider by them.
  */
 #include "sso_jose.h"
 
@@ -26,12 +26,10 @@ typedef struct segment_t {
     apr_size_t length;
 } segment_t;
 
-/* A token while it is being read. */
+/* A token whose signature is being checked. */
 typedef struct token_t {
-    const char *what, *text;
-    apr_size_t length;
-    segment_t segments[SEGMENTS];
-    const sso_alg_t *alg; /* set by choose_alg() */
+    const char *what;
+    const sso_alg_t *alg;
     sso_jwt_t *jwt;
 } token_t;
 
@@ -61,76 +59,74 @@ int sso_jwt_looks(const char *token)
 }
 
 /* Take the text apart; canonical base64url leaves one text for each token (RFC 7515 2, 7.1). */
-static sso_rc_e split(sso_ctx_t *ctx, token_t *token)
+static sso_rc_e split(sso_ctx_t *ctx, const char *what, const char *text, segment_t *segments)
 {
-    const char *start = token->text, *end;
+    const char *start = text, *end;
     int i;
 
-    token->length = strlen(token->text);
-    if (token->length > SSO_JWT_MAX)
-        return sso_fail(ctx, SSO_BAD_INPUT, 150, "%s: longer than %d bytes", token->what,
-                        SSO_JWT_MAX);
+    if (strlen(text) > SSO_JWT_MAX)
+        return sso_fail(ctx, SSO_BAD_INPUT, 150, "%s: longer than %d bytes", what, SSO_JWT_MAX);
     for (i = 0; i < SEGMENTS; i++, start = end + 1) {
         end = start + strcspn(start, ".");
         if (end == start || (*end == '.') != (i < SEGMENTS - 1))
             return sso_fail(ctx, SSO_BAD_INPUT, 151, "%s: not three segments with dots between",
-                            token->what);
-        if (!sso_b64url_decode(ctx->pool, start, (apr_size_t)(end - start),
-                               &token->segments[i].bytes, &token->segments[i].length))
+                            what);
+        if (!sso_b64url_decode(ctx->pool, start, (apr_size_t)(end - start), &segments[i].bytes,
+                               &segments[i].length))
             return sso_fail(ctx, SSO_BAD_INPUT, 152, "%s: segment %d is not canonical base64url",
-                            token->what, i + 1);
+                            what, i + 1);
     }
     return SSO_OK;
 }
 
-static sso_rc_e read_header(sso_ctx_t *ctx, token_t *token)
+static sso_rc_e read_header(sso_ctx_t *ctx, const char *what, const segment_t *segment,
+                            sso_jwt_t *jwt)
 {
     static const char *const strings[] = { "alg", "kid", "typ" };
-    const segment_t *segment = &token->segments[HEADER];
-    sso_jwt_t *jwt = token->jwt;
     apr_size_t i;
 
     SSO_TRY(sso_within(ctx, sso_json_parse(ctx, "header", (const char *)segment->bytes,
-                                           segment->length, &jwt->header), token->what));
+                                           segment->length, &jwt->header), what));
     for (i = 0; i < SSO_COUNT(refused_members); i++)
         if (json_object_get(jwt->header, refused_members[i]))
             return sso_fail(ctx, SSO_BAD_INPUT, 153, "%s: the header has '%s', which is refused",
-                            token->what, refused_members[i]);
+                            what, refused_members[i]);
     for (i = 0; i < SSO_COUNT(strings); i++) {
         const json_t *value = json_object_get(jwt->header, strings[i]);
 
         if (value && !json_is_string(value))
             return sso_fail(ctx, SSO_BAD_INPUT, 154, "%s: '%s' in the header is not a string",
-                            token->what, strings[i]);
+                            what, strings[i]);
     }
     jwt->alg = sso_json_text(jwt->header, "alg");
     jwt->kid = sso_json_text(jwt->header, "kid"); /* an empty one says as much as none */
     jwt->typ = sso_json_text(jwt->header, "typ");
     if (!jwt->alg)
-        return sso_fail(ctx, SSO_BAD_INPUT, 155, "%s: the header names no algorithm", token->what);
+        return sso_fail(ctx, SSO_BAD_INPUT, 155, "%s: the header names no algorithm", what);
     return SSO_OK;
 }
 
-static sso_rc_e read_claims(sso_ctx_t *ctx, token_t *token)
+sso_rc_e sso_jws_read(sso_ctx_t *ctx, const char *what, const char *text, sso_jwt_t **jwt)
 {
-    const segment_t *segment = &token->segments[PAYLOAD];
-    sso_jwt_t *jwt = token->jwt;
+    sso_jwt_t *read = apr_pcalloc(ctx->pool, sizeof(*read));
+    segment_t segments[SEGMENTS];
 
-    jwt->payload = (const char *)segment->bytes;
-    jwt->payload_length = segment->length;
-    return sso_within(ctx, sso_json_parse(ctx, "claims", jwt->payload, jwt->payload_length,
-                                          &jwt->claims), token->what);
+    SSO_TRY(split(ctx, what, text, segments));
+    SSO_TRY(read_header(ctx, what, &segments[HEADER], read));
+    read->text = text;
+    read->payload = (const char *)segments[PAYLOAD].bytes;
+    read->payload_length = segments[PAYLOAD].length;
+    read->signature_length = segments[SIGNATURE].length;
+    *jwt = read;
+    return SSO_OK;
 }
 
-/* The form of a token up to its header. */
-static sso_rc_e read_form(sso_ctx_t *ctx, const char *what, const char *text, token_t *token)
+sso_rc_e sso_jws_claims(sso_ctx_t *ctx, const char *what, sso_jwt_t *jwt)
 {
-    memset(token, 0, sizeof(*token));
-    token->what = what;
-    token->text = text;
-    token->jwt = apr_pcalloc(ctx->pool, sizeof(*token->jwt));
-    SSO_TRY(split(ctx, token));
-    return read_header(ctx, token);
+    if (jwt->claims)
+        return SSO_OK;
+    return sso_within(ctx, sso_json_parse(ctx, "claims", jwt->payload, jwt->payload_length,
+                                          &jwt->claims), what);
 }
 
 static sso_rc_e choose_alg(sso_ctx_t *ctx, const sso_jws_policy_t *policy, token_t *token)
@@ -169,10 +165,10 @@ static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_jwk_t *key, const token_t 
     cjose_err err = { CJOSE_ERR_NONE, NULL, NULL, NULL, 0 };
     sso_rc_e rc = SSO_DENIED;
 
-    if (token->segments[SIGNATURE].length != want) /* RFC 7518 3.2 - 3.5 */
+    if (token->jwt->signature_length != want) /* RFC 7518 3.2 - 3.5 */
         return SSO_DENIED;
     ERR_set_mark(); /* a bad signature must not look like somebody else's TLS failure later */
-    jws = cjose_jws_import(token->text, token->length, &err);
+    jws = cjose_jws_import(token->jwt->text, strlen(token->jwt->text), &err);
     if (!jws)
         rc = sso_fail(ctx, SSO_BROKEN, 158, "%s: the library could not read it", token->what);
     else if (cjose_jws_verify(jws, key->handle, &err))
@@ -213,38 +209,46 @@ static sso_rc_e try_keys(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const t
                     token->what, token->alg->name, tried, count);
 }
 
+sso_rc_e sso_jws_check(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const char *what,
+                       sso_jwt_t *jwt)
+{
+    token_t token = { what, NULL, jwt };
+
+    SSO_TRY(choose_alg(ctx, policy, &token));
+    return try_keys(ctx, policy, &token);
+}
+
 sso_rc_e sso_jws_verify(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const char *what,
                         const char *text, sso_jwt_t **jwt)
 {
-    token_t token;
+    sso_jwt_t *read;
 
-    SSO_TRY(read_form(ctx, what, text, &token));
-    SSO_TRY(choose_alg(ctx, policy, &token));
-    SSO_TRY(try_keys(ctx, policy, &token));
-    SSO_TRY(read_claims(ctx, &token));
-    *jwt = token.jwt;
+    SSO_TRY(sso_jws_read(ctx, what, text, &read));
+    SSO_TRY(sso_jws_check(ctx, policy, what, read));
+    SSO_TRY(sso_jws_claims(ctx, what, read));
+    *jwt = read;
     return SSO_OK;
 }
 
-int sso_jws_any_key(const sso_ctx_t *ctx, const sso_keys_t *keys, const char *text)
+int sso_jws_any_key(const sso_keys_t *keys, const sso_jwt_t *jwt)
 {
-    sso_ctx_t here = *ctx; /* what is wrong with it has been said */
-    token_t token;
+    return sso_alg_find(jwt->alg) && *jwt->alg != 'H' && (!jwt->kid || !keys->named);
+}
 
-    sso_forgive(&here);
-    return read_form(&here, "", text, &token) == SSO_OK && sso_alg_find(token.jwt->alg)
-           && *token.jwt->alg != 'H'
-           && (!token.jwt->kid || !keys->named);
+/* Unsigned is not "signed by a key that we do not have". */
+sso_rc_e sso_jws_signed(sso_ctx_t *ctx, const char *what, const sso_jwt_t *jwt)
+{
+    return strcasecmp(jwt->alg, "none")
+               ? SSO_OK : sso_fail(ctx, SSO_DENIED, 162, "%s: it is not signed at all", what);
 }
 
 sso_rc_e sso_jws_peek(sso_ctx_t *ctx, const char *what, const char *text, sso_jwt_t **jwt)
 {
-    token_t token;
+    sso_jwt_t *read;
 
-    SSO_TRY(read_form(ctx, what, text, &token));
-    if (!strcasecmp(token.jwt->alg, "none")) /* unsigned is not "signed by a key we do not have" */
-        return sso_fail(ctx, SSO_DENIED, 162, "%s: it is not signed at all", what);
-    SSO_TRY(read_claims(ctx, &token));
-    *jwt = token.jwt;
+    SSO_TRY(sso_jws_read(ctx, what, text, &read));
+    SSO_TRY(sso_jws_signed(ctx, what, read));
+    SSO_TRY(sso_jws_claims(ctx, what, read));
+    *jwt = read;
     return SSO_OK;
 }

@@ -80,7 +80,9 @@ typedef struct sso_jws_policy_t {
 
 typedef struct sso_jwt_t {
     const char *alg, *kid, *typ; /* kid, typ: NULL if absent */
-    json_t *header, *claims;     /* freed with ctx->pool: borrow */
+    json_t *header, *claims;     /* freed with ctx->pool: borrow; claims: NULL until read */
+    const char *text;            /* the token itself, as it was given: must live as long */
+    apr_size_t signature_length; /* in bytes */
     const char *payload;         /* the claims as text, NUL-terminated, in ctx->pool */
     apr_size_t payload_length;
     const char *key_issuer;      /* "issuer" of the JWK that verified (Entra), or NULL */
@@ -94,7 +96,24 @@ int sso_jwt_looks(const char *token);
  * Whether no kid says which of these keys a token should be signed by: one that none of them fits
  * may be signed by a newer one. (Not of HMAC: those keys come from configuration.)
  */
-int sso_jws_any_key(const sso_ctx_t *ctx, const sso_keys_t *keys, const char *text);
+int sso_jws_any_key(const sso_keys_t *keys, const sso_jwt_t *jwt);
+
+/**
+ * The steps of sso_jws_verify(), for who needs a token's claims to know whose keys it is to be
+ * checked with, or tries one set of keys after the other. Nothing of a token is believed before
+ * sso_jws_check() has found its signature good.
+ *
+ * sso_jws_read() checks the form and reads the header; sso_jws_claims() reads the claims, once;
+ * sso_jws_signed() refuses alg "none", in whatever case, of a token that will not be checked.
+ *
+ * @param jwt  of read: out, untouched unless SSO_OK
+ * @return as sso_jws_verify()
+ */
+sso_rc_e sso_jws_read(sso_ctx_t *ctx, const char *what, const char *token, sso_jwt_t **jwt);
+sso_rc_e sso_jws_check(sso_ctx_t *ctx, const sso_jws_policy_t *policy, const char *what,
+                       sso_jwt_t *jwt);
+sso_rc_e sso_jws_claims(sso_ctx_t *ctx, const char *what, sso_jwt_t *jwt);
+sso_rc_e sso_jws_signed(sso_ctx_t *ctx, const char *what, const sso_jwt_t *jwt);
 
 /**
  * Verify a compact JWS whose payload is a JSON object.

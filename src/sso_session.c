@@ -59,19 +59,16 @@ sso_rc_e sso_session_build_as(sso_ctx_t *ctx, const sso_site_t *site,
                               sso_idmap_mode_e mode, sso_session_t **session)
 {
     sso_session_t *made = apr_pcalloc(ctx->pool, sizeof(*made));
-    json_t *mapped = json_deep_copy(claims);
+    json_t *mapped = sso_user_map(ctx, provider, claims);
     sso_rc_e rc;
 
     made->issuer = sso_json_text(claims, "iss"); /* as the provider means them, not as mapped */
     made->subject = sso_json_text(claims, "sub");
     made->sid = sso_json_text(claims, "sid");
-    sso_user_map(ctx, provider, mapped);
     pick_texts(ctx, provider, mapped, made);
     rc = pick_user(ctx, site, provider, mapped, mode, made);
     if (rc == SSO_OK)
         rc = sso_user_require(ctx, provider, mapped);
-    if (rc == SSO_OK)
-        rc = sso_revoke_person(ctx, site, provider->tag, made->subject, made->person);
     if (rc == SSO_OK)
         rc = sso_claims_flatten(ctx, mapped, &made->claims);
     if (rc == SSO_OK) {

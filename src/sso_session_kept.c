@@ -94,6 +94,7 @@ sso_rc_e sso_session_begin(sso_ctx_t *ctx, const sso_site_t *site, sso_session_t
                                  session->ends };
     unsigned char bytes[COOKIE_BYTES];
 
+    SSO_TRY(sso_revoke_person(ctx, site, session->tag, session->subject, session->person));
     SSO_TRY(sso_random_bytes(ctx, bytes, ID_BYTES));
     memcpy(bytes + ID_BYTES, session->person, SSO_PERSON_BYTES);
     SSO_TRY(key_of(ctx, site, bytes, &begun.key));

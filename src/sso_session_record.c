@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define MAGIC        0x36535345u /* "ESS6": the layouts below */
+#define MAGIC        0x37535345u /* "ESS7": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
 #define ALIGN8(n)    (((n) + 7) & ~(apr_size_t)7)

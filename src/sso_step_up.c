@@ -25,7 +25,8 @@ int sso_step_up_words(const char *text)
  */
 static int names(const sso_claims_t *claims, const sso_claim_t *claim, const char *acr)
 {
-    const char *value = claims->text + claim->value_at, *end = value + claim->value_length;
+    const char *value = claims->text + sso_claim_value_at(claim);
+    const char *end = value + claim->value_length;
     apr_size_t length = strlen(acr);
 
     if (claim->type == SSO_CLAIM_STRING)

@@ -206,20 +206,20 @@ sso_rc_e sso_token_client(sso_ctx_t *ctx, const sso_provider_t *provider, sso_to
     return SSO_OK;
 }
 
-static sso_rc_e verify_with(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_keys_t *keys,
-                            const char *what, const char *token, sso_jwt_t **jwt)
+static sso_rc_e check_with(sso_ctx_t *ctx, const sso_provider_t *provider, const sso_keys_t *keys,
+                           const char *what, sso_jwt_t *jwt)
 {
     sso_jws_policy_t policy = { keys, provider->algorithms, provider->kind->kid_rule };
 
-    return sso_jws_verify(ctx, &policy, what, token, jwt);
+    return sso_jws_check(ctx, &policy, what, jwt);
 }
 
 /*
  * Keys that come from a URL: those at hand; when none of them fits, what another process has got
  * meanwhile; when they do not fit either, those that the provider has now.
  */
-static sso_rc_e verify_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
-                               const char *token, sso_jwt_t **jwt)
+static sso_rc_e check_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                              sso_jwt_t *jwt)
 {
     const sso_keys_t *keys;
     sso_err_t last = ctx->err;
@@ -234,26 +234,27 @@ static sso_rc_e verify_fetched(sso_ctx_t *ctx, const sso_provider_t *provider, c
             return rc;
         }
         SSO_TRY(found);
-        keys = sso_keys_join(ctx->pool, keys, provider->keys);
-        rc = verify_with(ctx, provider, keys, what, token, jwt);
+        if (provider->keys)
+            keys = sso_keys_join(ctx->pool, keys, provider->keys);
+        rc = check_with(ctx, provider, keys, what, jwt);
         /* a signature that is wrong may be a newer key's, unless a kid said which one it is */
         if (rc != SSO_ABSENT && !(rc == SSO_DENIED && (provider->kind->kid_rule == SSO_KID_ORDERS
-                                                       || sso_jws_any_key(ctx, keys, token))))
+                                                       || sso_jws_any_key(keys, jwt))))
             return rc;
         last = ctx->err;
     }
     return rc;
 }
 
-sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
-                          const char *token, int direct, sso_jwt_t **jwt)
+sso_rc_e sso_token_check(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                         int direct, sso_jwt_t *jwt)
 {
     const char *jwks_url;
     sso_rc_e rc = SSO_ABSENT;
 
     if (provider->keys)
-        rc = verify_with(ctx, provider, provider->keys, what, token, jwt);
-    if (rc == SSO_OK || rc == SSO_BAD_INPUT || rc == SSO_BROKEN)
+        rc = check_with(ctx, provider, provider->keys, what, jwt);
+    if (rc == SSO_OK || rc == SSO_BROKEN)
         return rc;
     if (provider->endpoint[SSO_ENDPOINT_JWKS] || provider->metadata_url) {
         sso_rc_e found;
@@ -261,18 +262,30 @@ sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const 
         sso_forgive(ctx);
         found = sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_JWKS, &jwks_url);
         if (found == SSO_OK)
-            return verify_fetched(ctx, provider, what, token, jwt);
+            return check_fetched(ctx, provider, what, jwt);
         if (found != SSO_ABSENT)
             return found;
     }
     if (rc == SSO_ABSENT && direct && provider->config->trust_token_endpoint) {
         sso_forgive(ctx);
-        return sso_jws_peek(ctx, what, token, jwt);
+        return sso_jws_signed(ctx, what, jwt);
     }
     if (ctx->err.rc == SSO_OK)
         return sso_fail(ctx, SSO_DENIED, 454, "%s: no key is configured that could verify it",
                         what);
     return rc == SSO_ABSENT ? SSO_DENIED : rc;
+}
+
+sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                          const char *token, int direct, sso_jwt_t **jwt)
+{
+    sso_jwt_t *read;
+
+    SSO_TRY(sso_jws_read(ctx, what, token, &read));
+    SSO_TRY(sso_token_check(ctx, provider, what, direct, read));
+    SSO_TRY(sso_jws_claims(ctx, what, read));
+    *jwt = read;
+    return SSO_OK;
 }
 
 static int named_in(const apr_array_header_t *list, const json_t *value)

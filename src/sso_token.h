@@ -67,6 +67,10 @@ typedef struct sso_claim_rules_t {
 sso_rc_e sso_token_verify(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
                           const char *token, int direct, sso_jwt_t **jwt);
 
+/** The same of a token that sso_jws_read() or sso_jws_peek() has read. */
+sso_rc_e sso_token_check(sso_ctx_t *ctx, const sso_provider_t *provider, const char *what,
+                         int direct, sso_jwt_t *jwt);
+
 /**
  * Judge iss, aud, exp, nbf, iat (RFC 7519 4.1). exp and iat must be there. SSO_DENIED,
  * SSO_BAD_INPUT.

@@ -33,28 +33,45 @@ void sso_user_lacks(sso_ctx_t *ctx, const char *names, const char *words)
     ctx->err.say.value = words;
 }
 
-void sso_user_map(sso_ctx_t *ctx, const sso_provider_t *provider, json_t *claims)
+/* Claims to change: the values stay the same ones. */
+static json_t *own(json_t *mapped, const json_t *claims)
+{
+    json_t *copy;
+
+    if (mapped != claims)
+        return mapped;
+    copy = json_copy(mapped);
+    json_decref(mapped);
+    return copy;
+}
+
+json_t *sso_user_map(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *claims)
 {
     const apr_array_header_t *rows = provider->config->claim_map
                                          ? apr_table_elts(provider->config->claim_map) : NULL;
+    json_t *mapped = json_incref((json_t *)(apr_uintptr_t)claims);
     int i;
 
     for (i = 0; rows && i < rows->nelts; i++) {
         const apr_table_entry_t *row = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
-        const json_t *found = sso_claim_path(claims, row->val);
+        const json_t *found = sso_claim_path(mapped, row->val);
 
-        if (found)
-            json_object_set_new(claims, row->key, json_deep_copy(found));
+        if (!found)
+            continue;
+        mapped = own(mapped, claims);
+        json_object_set(mapped, row->key, (json_t *)(apr_uintptr_t)found);
     }
     for (i = 0; provider->kind == &sso_kind_edx && i < (int)SSO_COUNT(flags); i++) {
-        const json_t *flag = json_object_get(claims, flags[i]);
+        const json_t *flag = json_object_get(mapped, flags[i]);
 
         if (!flag || json_is_boolean(flag) || json_is_null(flag))
             continue;
         sso_log(ctx, SSO_LOG_WARN, 1251, "%s: the claim '%s' is not true or false, and left out",
                 provider->name, flags[i]);
-        json_object_del(claims, flags[i]);
+        mapped = own(mapped, claims);
+        json_object_del(mapped, flags[i]);
     }
+    return mapped;
 }
 
 int sso_user_control(const char *text)

@@ -17,10 +17,12 @@
 const char *sso_user_text(sso_ctx_t *ctx, const json_t *claims, const char *name);
 
 /**
- * Add the claims of EdxSSOClaimMap. And take away what an LMS's flags must not be: `administrator`
- * and `superuser` are true or false, and a text of that name is neither.
+ * The claims with those of EdxSSOClaimMap, and without what an LMS's flags must not be:
+ * `administrator` and `superuser` are true or false, and a text of that name is neither.
+ *
+ * @return a reference for json_decref(), to @a claims themselves if there is nothing to change
  */
-void sso_user_map(sso_ctx_t *ctx, const sso_provider_t *provider, json_t *claims);
+json_t *sso_user_map(sso_ctx_t *ctx, const sso_provider_t *provider, const json_t *claims);
 
 /** Whether a text has control characters (C0, DEL, C1): none that is part of a user name has. */
 int sso_user_control(const char *text);

@@ -16,7 +16,7 @@
 
 /* A refusal, as it is sealed. */
 typedef struct refusal_t {
-    sso_store_key_t token; /* a digest of which: another one may have the same slot */
+    sso_store_key_t token; /* a tag of which: another one may have the same slot */
     apr_int32_t rc, number;
     char text[SSO_ERR_BYTES];
 } refusal_t;
@@ -53,17 +53,21 @@ sso_rc_e sso_verified_key(sso_ctx_t *ctx, const sso_site_t *site, const apr_arra
 
 /* ---- refusals */
 
-/* Which slot a token has, and the digest by which it is known there. */
+/* Which slot a token has, and the tag by which it is known there. */
 static sso_rc_e slot_key(sso_ctx_t *ctx, const sso_site_t *site, const sso_verdict_t *verdict,
                          sso_store_key_t *slot, sso_store_key_t *token)
 {
     unsigned char bytes[SSO_REALM_BYTES + sizeof(PURPOSE) + 2];
-    sso_bytes_t hashed = { bytes, sizeof(bytes) };
-    sso_bytes_t parts[] = { { verdict->key.bytes, sizeof(verdict->key.bytes) },
-                            sso_bytes(verdict->token) };
+    sso_bytes_t hashed = { bytes, sizeof(bytes) }, whole;
+    apr_size_t length = strlen(verdict->token);
+    unsigned char *text = apr_palloc(ctx->pool, sizeof(verdict->key.bytes) + length);
     unsigned number;
 
-    SSO_TRY(sso_digest(ctx, parts, SSO_COUNT(parts), token->bytes));
+    memcpy(text, verdict->key.bytes, sizeof(verdict->key.bytes));
+    memcpy(text + sizeof(verdict->key.bytes), verdict->token, length);
+    whole.data = text;
+    whole.length = sizeof(verdict->key.bytes) + length;
+    SSO_TRY(sso_ring_tag(ctx, site->ring, whole, token->bytes));
     number = (token->bytes[0] | (unsigned)token->bytes[1] << 8) & (REFUSAL_SLOTS - 1);
     memcpy(bytes, site->realm_tag, SSO_REALM_BYTES);
     memcpy(bytes + SSO_REALM_BYTES, PURPOSE, sizeof(PURPOSE));

@@ -125,14 +125,17 @@ static void test_any_key(void)
         { "{\"alg\":\"ES256\",\"kid\":\"a\"}", "", 1 },
         { "{\"alg\":\"ES256\",\"kid\":\"a\"}", ",\"kid\":\"a\"", 0 },
         { "{\"alg\":\"HS256\"}", "", 0 }, { "{\"alg\":\"none\"}", "", 0 },
-        { "{\"alg\":5}", "", 0 },
     };
     unsigned i;
 
-    for (i = 0; i < SSO_COUNT(rows); i++)
-        is_int(sso_jws_any_key(world_ctx(0), forge_set(forge_jwk(ours, rows[i].kid), NULL),
-                               forge_token(ours, "ES256", rows[i].header, "{}")), rows[i].any,
+    for (i = 0; i < SSO_COUNT(rows); i++) {
+        sso_jwt_t *jwt;
+
+        FORGE_MUST(sso_jws_read(world_ctx(0), "t", forge_token(ours, "ES256", rows[i].header, "{}"),
+                                &jwt) == SSO_OK);
+        is_int(sso_jws_any_key(forge_set(forge_jwk(ours, rows[i].kid), NULL), jwt), rows[i].any,
                "%s, key %s", rows[i].header, rows[i].kid);
+    }
 }
 
 int main(void)

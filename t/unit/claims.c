@@ -85,7 +85,7 @@ static void show(sso_ctx_t *ctx, const sso_claims_t *claims, const char *name, c
         at = sso_claim_show(claims, row, at, &shown);
         if (row == row_of(claims, name))
             *value = apr_pstrmemdup(ctx->pool, shown.value ? shown.value
-                                                           : claims->text + row->value_at,
+                                                           : claims->text + sso_claim_value_at(row),
                                     row->shown_length);
     }
 }
@@ -147,6 +147,32 @@ static void test_values(void)
 }
 
 /* What stands first is an object in itself; the rest follows. */
+/* Whoever writes it, the text is the one that jansson makes: of short values and of long ones. */
+static void test_text(void)
+{
+    const apr_size_t lengths[] = { 1, 2020, 2030, 2040, 2050, 70000 };
+    unsigned i, k;
+
+    for (i = 0; i < SSO_COUNT(values); i++)
+        for (k = 0; k < SSO_COUNT(lengths); k++) {
+            sso_ctx_t *ctx = tap_ctx();
+            sso_claims_t claims;
+            char *filling = apr_pcalloc(ctx->pool, lengths[k] + 1);
+            const char *json;
+            json_t *object;
+
+            memset(filling, 'x', lengths[k]);
+            json = apr_psprintf(ctx->pool, "{\"%s\":\"%s\",\"c\":%s,"
+                                "\"n\\u00e9 \\n\":[%s,\"end\"]}",
+                                k & 1 ? "f" : "\\u0001", filling, values[i].json, values[i].json);
+            if (flatten(ctx, json, &claims) != SSO_OK
+                || sso_json_parse(ctx, "test", json, strlen(json), &object) != SSO_OK)
+                abort();
+            is(claims.text, sso_json_print(ctx->pool, object), "%s after %d bytes", values[i].json,
+               (int)lengths[k]);
+        }
+}
+
 static void test_parts(void)
 {
     sso_ctx_t *ctx = tap_ctx();
@@ -367,6 +393,7 @@ int main(void)
 {
     test_values();
     test_labels();
+    test_text();
     test_parts();
     test_limits();
     test_edge();

@@ -66,6 +66,18 @@ sub mark {
     return $sum // die "$file says nothing\n";
 }
 
+# Instructions within a function and what it calls, between the last two marks.
+sub within_call {
+    my ($self, $function) = @_;
+    open my $in, '-|', 'callgrind_annotate', '--inclusive=yes', '--auto=no', '--threshold=100', $self->{file}
+        or die "callgrind_annotate: $!\n";
+    while (my $line = <$in>) {
+        next if $line !~ /^\s*([\d,]+) .*[:\s]\Q$function\E(?:\s|$)/;
+        return $1 =~ tr/,//dr;
+    }
+    die "$function is not in $self->{file}\n";
+}
+
 sub file { return $_[0]{file} }
 sub client { return $_[0]{client} }
 
@@ -83,6 +95,7 @@ sub each {
 sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return;
+    delete $self->{client}{socket}; # a process that waits for its next request does not end
     kill TERM => $pid;
     for (1 .. 600) {
         return if waitpid($pid, POSIX::WNOHANG()) != 0;

@@ -15,19 +15,19 @@
 sso_rc_e mod_body_read(sso_ctx_t *ctx, void *baton, apr_size_t limit, sso_bytes_t *body)
 {
     request_rec *r = baton;
-    char *text = apr_palloc(ctx->pool, limit + 1);
+    char *text = apr_palloc(ctx->pool, limit + 2);
     apr_size_t length = 0;
     long n = 1;
 
     if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK)
         return sso_fail(ctx, SSO_BAD_INPUT, 900, "the request body cannot be read");
     if (ap_should_client_block(r))
-        while (length < limit
-               && (n = ap_get_client_block(r, text + length, limit - length)) > 0)
+        while (length <= limit
+               && (n = ap_get_client_block(r, text + length, limit + 1 - length)) > 0)
             length += (apr_size_t)n;
-    if (n < 0 || length == limit)
+    if (n < 0 || length > limit)
         return sso_fail(ctx, SSO_BAD_INPUT, 901, "the request body is broken off, or over %d bytes",
-                        (int)limit - 1);
+                        (int)limit);
     text[length] = '\0';
     body->data = text;
     body->length = length;

@@ -5,6 +5,8 @@
  */
 #include "mod_glue.h"
 
+#include "sso_require.h"
+
 #include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -63,6 +65,12 @@ static sso_section_t *section_find(const apr_array_header_t *sections, const cha
         if (!strcmp(APR_ARRAY_IDX(sections, i, sso_section_t).name, name))
             return &APR_ARRAY_IDX(sections, i, sso_section_t);
     return NULL;
+}
+
+static int signs_in(const sso_section_t *section)
+{
+    return !sso_record_has(section->config, &sso_options[SSO_OPTION_sign_in])
+           || section->config->sign_in;
 }
 
 /*
@@ -314,7 +322,7 @@ static const char *open_section(cmd_parms *cmd, void *unused, const char *args)
     ap_conf_vector_t *inside = ap_create_per_dir_config(cmd->pool);
     const char *end = ap_strrchr_c(args, '>');
     sso_section_t section;
-    const char *error, *near;
+    const char *error;
 
     (void)unused;
     if (!end)
@@ -326,12 +334,10 @@ static const char *open_section(cmd_parms *cmd, void *unused, const char *args)
     if (!name_ok(section.name))
         return apr_psprintf(cmd->pool, SECTION " NAME TYPE>: NAME '%s' is not made of a-z, 0-9, _ "
                             "and - (at most 64)", section.name);
-    if (!sso_kind_find(section.type)) {
-        near = sso_nearest(section.type, sso_kind_names(cmd->pool));
-        return apr_psprintf(cmd->pool, SECTION " %s TYPE>: TYPE '%s' is none of: %s%s%s%s",
+    if (!sso_kind_find(section.type))
+        return apr_psprintf(cmd->pool, SECTION " %s TYPE>: TYPE '%s' is none of: %s%s",
                             section.name, section.type, sso_kind_list(cmd->pool),
-                            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-    }
+                            sso_nearest_say(cmd->pool, section.type, sso_kind_names(cmd->pool)));
     if (*args)
         return apr_psprintf(cmd->pool, SECTION " NAME TYPE>: '%s' is one word too many", args);
     if (section_find(server->sections, section.name))
@@ -347,6 +353,32 @@ static const char *open_section(cmd_parms *cmd, void *unused, const char *args)
     return NULL;
 }
 
+/* A Require line of ours that is none. httpd would not say which there are. */
+static int report_line(apr_pool_t *ptemp, const ap_directive_t *directive)
+{
+    const char *args = directive->args, *word = ap_getword_conf(ptemp, &args);
+    apr_array_header_t *names = apr_array_make(ptemp, 8, sizeof(const char *));
+    const char *all;
+    int n;
+
+    if (!strcasecmp(word, "not"))
+        word = ap_getword_conf(ptemp, &args);
+    if (strncasecmp(word, "edxsso", 6))
+        return 0;
+    for (n = 0; sso_rule_name(n); n++) {
+        if (!strcasecmp(word, sso_rule_name(n)))
+            return 0;
+        APR_ARRAY_PUSH(names, const char *) = sso_rule_name(n);
+    }
+    all = apr_array_pstrcat(ptemp, names, ' ');
+    APR_ARRAY_PUSH(names, const char *) = NULL;
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, NULL, "SSO1412: line %d of %s: "
+                 "Require: there is no '%s'; there are: %s%s", directive->line_num,
+                 directive->filename, word, all,
+                 sso_nearest_say(ptemp, word, (const char *const *)(const void *)names->elts));
+    return 1;
+}
+
 /* A directive of ours that is none: say so with the nearest name, which httpd cannot. */
 static int report_unknown(apr_pool_t *ptemp, const ap_directive_t *tree)
 {
@@ -358,6 +390,8 @@ static int report_unknown(apr_pool_t *ptemp, const ap_directive_t *tree)
 
         if (*name == '<' && tree->first_child)
             wrong += report_unknown(ptemp, tree->first_child);
+        if (!strcasecmp(name, "Require"))
+            wrong += report_line(ptemp, tree);
         if (strncasecmp(name + (*name == '<'), "EdxSSO", 6) || sso_option_find(name)
             || !strcasecmp(name, SECTION))
             continue;
@@ -387,6 +421,44 @@ int mod_config_begin(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return report_unknown(ptemp, ap_conftree) ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
+/* The sections of a server that people sign in by, for those who named another. */
+static const char *section_names(apr_pool_t *pool, const apr_array_header_t *sections,
+                                 const char *name)
+{
+    apr_array_header_t *names = apr_array_make(pool, 4, sizeof(const char *));
+    const char *text;
+    int i;
+
+    for (i = 0; i < sections->nelts; i++)
+        if (signs_in(&APR_ARRAY_IDX(sections, i, sso_section_t)))
+            APR_ARRAY_PUSH(names, const char *) = APR_ARRAY_IDX(sections, i, sso_section_t).name;
+    if (!names->nelts)
+        return "which has none";
+    text = apr_array_pstrcat(pool, names, ' ');
+    APR_ARRAY_PUSH(names, const char *) = NULL;
+    return apr_pstrcat(pool, "which has: ", text,
+                       sso_nearest_say(pool, name, (const char *const *)(const void *)names->elts),
+                       NULL);
+}
+
+static int check_use(apr_pool_t *pool, const use_t *use, const char *name)
+{
+    const apr_array_header_t *sections = mod_server(use->server)->sections;
+    const sso_section_t *section = section_find(sections, name);
+
+    if (section && signs_in(section))
+        return 0;
+    if (section)
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server, "SSO1208: %s: %s: "
+                     "nobody signs in by " SECTION " %s ...>, which has EdxSSOSignIn off",
+                     use->place, use->what, name);
+    else
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server, "SSO0051: %s: %s: "
+                     "there is no " SECTION " %s ...> in this server, %s", use->place, use->what,
+                     name, section_names(pool, sections, name));
+    return 1;
+}
+
 int mod_config_end(apr_pool_t *pconf)
 {
     int i, k, wrong = 0;
@@ -395,85 +467,17 @@ int mod_config_end(apr_pool_t *pconf)
                                          reading.bare ? apr_array_append(pconf, reading.names,
                                                                          mod_jwt_names())
                                                       : mod_jwt_names());
+    if (reading.bare && !reading.names->nelts)
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, NULL, "SSO1411: "
+                     "EdxSSOClaimPrefix \"\" needs an EdxSSOExportClaims list: without one no "
+                     "claim is exported");
     for (i = 0; i < reading.uses->nelts; i++) {
         const use_t *use = &APR_ARRAY_IDX(reading.uses, i, use_t);
-        const apr_array_header_t *sections = mod_server(use->server)->sections;
 
-        for (k = 0; k < use->names->nelts; k++) {
-            const char *name = APR_ARRAY_IDX(use->names, k, const char *);
-            const sso_section_t *section;
-
-            section = section_find(sections, name);
-            if (section && (!sso_record_has(section->config, &sso_options[SSO_OPTION_sign_in])
-                            || section->config->sign_in))
-                continue;
-            if (section) {
-                ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
-                             "SSO1208: %s: EdxSSOUse: nobody signs in by " SECTION " %s ...>, "
-                             "which has EdxSSOSignIn off", use->place, name);
-                wrong++;
-                continue;
-            }
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, use->server,
-                         "SSO0051: %s: %s: there is no " SECTION " %s ...> in this server",
-                         use->place, use->what, name);
-            wrong++;
-        }
+        for (k = 0; k < use->names->nelts; k++)
+            wrong += check_use(pconf, use, APR_ARRAY_IDX(use->names, k, const char *));
     }
     return wrong;
-}
-
-static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
-{
-    int i;
-
-    printf("  " SECTION " %s %s>\n", provider->name, provider->kind->name);
-    for (i = 0; i < SSO_OPTION_COUNT; i++) {
-        const sso_field_t *field = &sso_options[i];
-        const char *text = field->scope == SSO_SCOPE_PROVIDER
-                               ? sso_field_print(pool, provider->config, field) : NULL;
-
-        if (text && field == &sso_options[SSO_OPTION_token_param])
-            text = "***"; /* may be a secret */
-
-        if (text)
-            printf("    %s %s\n", field->name, text);
-    }
-    if (provider->config->sign_in)
-        printf("    # redirect URI: <origin>%s\n", provider->callback_path);
-    for (i = 0; i < SSO_ENDPOINT_COUNT; i++)
-        if (provider->endpoint[i])
-            printf("    # %s endpoint: %s\n", sso_endpoint_name((sso_endpoint_e)i),
-                   provider->endpoint[i]);
-    if (provider->issuers)
-        printf("    # issuers: %s\n", apr_array_pstrcat(pool, provider->issuers, ' '));
-    printf("    # keys from the configuration: %d\n", sso_keys_count(provider->keys));
-    printf("  </EdxSSOProvider>\n");
-}
-
-void mod_config_dump(apr_pool_t *pool, server_rec *main_server)
-{
-    server_rec *s;
-    int i;
-
-    for (s = main_server; s; s = s->next) {
-        const sso_site_t *site = mod_server(s)->site;
-
-        printf("%s %s:%d\n", s->is_virtual ? "virtual host" : "main server",
-               s->server_hostname ? s->server_hostname : "(no ServerName)", s->port);
-        for (i = 0; i < SSO_OPTION_COUNT; i++) {
-            const sso_field_t *field = &sso_options[i];
-            const char *text = field->scope != SSO_SCOPE_PROVIDER
-                                   ? sso_field_print(pool, site->config, field) : NULL;
-
-            if (text)
-                printf("  %s %s\n", field->name, text);
-        }
-        for (i = 0; i < site->providers->nelts; i++)
-            dump_provider(pool, APR_ARRAY_IDX(site->providers, i, sso_provider_t *));
-        for (i = 0; i < site->clients->nelts; i++)
-            dump_provider(pool, APR_ARRAY_IDX(site->clients, i, sso_provider_t *));
-    }
 }
 
 #define MAY_MAIN     RSRC_CONF

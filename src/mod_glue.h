@@ -40,6 +40,10 @@ typedef struct mod_request_t {
     const char *scope;   /* what a Require line found missing in the scope of a token */
     const char *replay;  /* the id of a form that was kept, from the query, or NULL */
     int resource;        /* the metadata of a protected resource are asked for */
+    /* of the request that the browser sent: */
+    int exported;              /* its headers say who is there */
+    int replaced;              /* its Authorization is one that we gave an app */
+    const char *authorization; /* then: what came; NULL: none */
 } mod_request_t;
 
 /* mod_config.c */
@@ -66,8 +70,6 @@ void mod_config_use(cmd_parms *cmd, const char *what, const apr_array_header_t *
 int mod_config_takes_tokens(const server_rec *s);
 /** A server's record. */
 const sso_config_t *mod_config_server(const server_rec *s);
-/** Print every provider as resolved (DUMP_EDXSSO). */
-void mod_config_dump(apr_pool_t *pool, server_rec *main_server);
 
 /* mod_site.c */
 int mod_site_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
@@ -82,6 +84,10 @@ const sso_ports_t *mod_site_ports(apr_pool_t *pool, server_rec *s, request_rec *
 /* mod_risks.c */
 /** Warn of settings of a site that work and are risky. */
 void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site);
+
+/* mod_dump.c */
+/** Print every provider as resolved (DUMP_EDXSSO). */
+void mod_dump(apr_pool_t *pool, server_rec *main_server);
 
 /* mod_doctor.c */
 /**
@@ -158,6 +164,8 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
 void mod_request_log(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer);
 /** Send an answer of ours; DONE, or a status. */
 int mod_request_send(request_rec *r, const sso_answer_t *answer);
+/** Let an Authorization be what the browser sent, if an app has been given another one. */
+void mod_request_put_back(request_rec *r);
 /** Make a request one to the module itself; NULL: the module is not at work here. */
 mod_request_t *mod_request_claim(request_rec *r);
 

@@ -35,12 +35,14 @@ const apr_array_header_t *mod_jwt_names(void)
 const char *mod_jwt_add(cmd_parms *cmd, const char *name)
 {
     static const char *const others[] = {
-        "Accept", "Authorization", "Connection", "Cookie", "Date", "Expect", "Forwarded", "Host",
-        "If-Match", "If-None-Match", "Keep-Alive", "Origin", "Range", "Referer", "Remote-User",
-        "TE", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", "Via", NULL
+        "Accept", "Authorization", "Connection", "Cookie", "Date", "Edxsso-Email", "Edxsso-Name",
+        "Edxsso-Provider", "Edxsso-Remote-Id", "Edxsso-Tenant", "Edxsso-User-Id",
+        "Edxsso-Username", "Expect", "Forwarded", "Host", "If-Match", "If-None-Match",
+        "Keep-Alive", "Origin", "Range", "Referer", "Remote-User", "TE", "Trailer",
+        "Transfer-Encoding", "Upgrade", "User-Agent", "Via", NULL
     };
-    static const char *const families[] = { "Accept-", "Content-", "Edxsso-", "Proxy-", "Sec-",
-                                            "X-Forwarded-", NULL };
+    static const char *const families[] = { "Accept-", "Content-", "Edxsso-Claim-", "Proxy-",
+                                            "Sec-", "X-Forwarded-", NULL };
     const char *refused = ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
     char *lower;
     int i;

@@ -5,6 +5,7 @@
  */
 #include "mod_glue.h"
 
+#include "sso_fault.h"
 #include "sso_metrics.h"
 #include "sso_pass.h"
 #include "sso_resource.h"
@@ -61,10 +62,11 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
 void mod_request_log(request_rec *r, const sso_ctx_t *ctx, const sso_answer_t *answer)
 {
     /*
-     * nobody signed in, or nothing there, is everyday life; what is ours or a provider's fault is
-     * not
+     * nobody signed in, or nothing there, is everyday life; a token that is refused, what is ours
+     * or a provider's fault is not
      */
-    int level = answer->status == HTTP_UNAUTHORIZED || answer->status == HTTP_NOT_FOUND
+    int level = (answer->status == HTTP_UNAUTHORIZED && !sso_fault_is_token(&ctx->err))
+                        || answer->status == HTTP_NOT_FOUND
                     ? APLOG_INFO
                     : answer->status >= 500 ? APLOG_ERR : APLOG_WARNING;
 
@@ -184,17 +186,50 @@ static int is_place(request_rec *r)
     return type && !strcasecmp(type, MOD_AUTH_TYPE);
 }
 
+/*
+ * An Authorization that one place's app is given is no other place's: neither a token that the
+ * request came with, nor for another app. Requests made of one another share their headers.
+ */
+static void pass_tokens(request_rec *r, sso_ctx_t *ctx, const sso_answer_t *answer,
+                        const sso_config_t *place)
+{
+    if (place->authorization_header != SSO_AUTHORIZATION_OFF) {
+        mod_request_t *first = mod_request_state(original(r));
+
+        if (!first->replaced)
+            first->authorization = apr_table_get(r->headers_in, "Authorization");
+        first->replaced = 1;
+    }
+    sso_pass_export(ctx, answer->tokens, place, r->subprocess_env, r->headers_in);
+}
+
+void mod_request_put_back(request_rec *r)
+{
+    mod_request_t *first = mod_request_state(original(r));
+
+    if (!first->replaced)
+        return;
+    first->replaced = 0;
+    if (first->authorization)
+        apr_table_setn(r->headers_in, "Authorization", first->authorization);
+    else
+        apr_table_unset(r->headers_in, "Authorization");
+}
+
 /* Whoever it is, they are in: say so to authorization, to the app, to the log. */
 static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
                   const sso_answer_t *answer)
 {
+    mod_request_t *first = mod_request_state(original(r));
+
     apr_table_setn(r->subprocess_env, "no-cache", "1"); /* mod_cache keeps nothing of this */
-    if (r->prev || r->main)
-        mod_scrub_headers(r); /* made of another request: what that one was given is here */
+    if (first->exported) /* to a request that this one is made of, or that was made of this one */
+        mod_scrub_headers(r);
+    first->exported = 1;
     add_headers(r, answer);
     if (answer->session)
         sso_export(ctx, answer->session, request->place, r->subprocess_env, r->headers_in);
-    sso_pass_export(ctx, answer->tokens, request->place, r->subprocess_env, r->headers_in);
+    pass_tokens(r, ctx, answer, request->place);
     if (!answer->session) {
         /* passes `Require valid-user`; gone before the app looks */
         r->user = apr_pstrdup(r->pool, "");
@@ -234,6 +269,7 @@ static int authenticate(request_rec *r)
                       "<EdxSSOProvider> in this virtual host");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    mod_request_put_back(r);
     mod_clock_set(&ctx);
     ctx.ports = mod_site_ports(r->pool, r->server, r);
     mod_request_fill(r, site, &request);
@@ -326,7 +362,7 @@ static void export_again(request_rec *r)
         mod_request_fill(r, site, &request);
         mod_jwt_export(r, &ctx, &request, before->answer->session);
     }
-    sso_pass_export(&ctx, before->answer->tokens, place, r->subprocess_env, r->headers_in);
+    pass_tokens(r, &ctx, before->answer, place);
 }
 
 int mod_request_fixup(request_rec *r)

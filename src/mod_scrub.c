@@ -235,6 +235,8 @@ int mod_scrub(request_rec *r)
     if (!site)
         return DECLINED;
     seen = scrub_headers(r);
+    if (r->prev)
+        mod_request_put_back(r);
     if (seen.connection && strcasecmp(seen.connection, "keep-alive"))
         scrub_connection(r, seen.connection);
     if (seen.cookie)

@@ -357,7 +357,7 @@ static const char *state_dir(apr_pool_t *pool, const sso_config_t *config)
 void mod_site_test(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_exists_config_define("DUMP_EDXSSO"))
-        mod_config_dump(pconf, s);
+        mod_dump(pconf, s);
     if (ap_exists_config_define("EDXSSO_CHECK")
         && mod_doctor_run(pconf, s, state_dir(pconf, mod_config_server(s))) != 0)
         exit(EXIT_FAILURE); /* the hook itself cannot fail, and monitoring goes by the status */

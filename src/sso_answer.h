@@ -26,7 +26,7 @@ typedef struct sso_request_t {
     const char *resource;
     apr_table_t *headers;        /* of the request */
     /*
-     * Read the body, of less than limit bytes; a NUL follows it. SSO_BAD_INPUT: longer, or broken
+     * Read the body, of limit bytes at most; a NUL follows it. SSO_BAD_INPUT: longer, or broken
      * off.
      */
     sso_rc_e (*read_body)(sso_ctx_t *ctx, void *baton, apr_size_t limit, sso_bytes_t *body);

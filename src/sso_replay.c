@@ -88,7 +88,7 @@ static sso_rc_e put_entry(sso_ctx_t *ctx, const sso_request_t *request, const ch
     const char *made = NULL;
     int tries;
 
-    SSO_TRY(request->read_body(ctx, request->baton, SSO_REPLAY_MAX + 1, &body));
+    SSO_TRY(request->read_body(ctx, request->baton, SSO_REPLAY_MAX, &body));
     for (tries = 1; rc == SSO_DENIED; tries++) {
         made = apr_psprintf(ctx->pool, "%02x%s", sso_random_below(SLOTS), secret);
         SSO_TRY(seal_entry(ctx, request, apr_pstrcat(ctx->pool, made, "\n", head, NULL), body,

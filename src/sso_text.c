@@ -103,31 +103,36 @@ static const char *form_decode(apr_pool_t *pool, const char *text, apr_size_t le
 }
 
 /*
- * Levenshtein's distance of two texts of less than NEAR_WORD characters each, ignoring case: one
- * row of the matrix, rewritten for every character of @a a.
+ * The distance of two texts of less than NEAR_WORD characters each, ignoring case: characters that
+ * are missing, too many or others, and neighbours that changed places (Damerau and Levenshtein).
+ * The matrix's last three rows.
  */
 static apr_size_t edit_distance(const char *a, const char *b)
 {
-    apr_size_t row[NEAR_WORD], width = strlen(b), i, j;
+    apr_size_t rows[3][NEAR_WORD], width = strlen(b), i, j;
 
     for (j = 0; j <= width; j++)
-        row[j] = j;
-    for (i = 1; *a; a++, i++) {
-        apr_size_t diagonal = row[0];
+        rows[0][j] = j;
+    for (i = 1; a[i - 1]; i++) {
+        apr_size_t *row = rows[i % 3];
+        const apr_size_t *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        int c = apr_tolower(a[i - 1]);
 
         row[0] = i;
         for (j = 1; j <= width; j++) {
-            apr_size_t best = diagonal + (apr_tolower(*a) != apr_tolower(b[j - 1]));
+            apr_size_t best = above[j - 1] + (c != apr_tolower(b[j - 1]));
 
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && c == apr_tolower(b[j - 2])
+                && apr_tolower(a[i - 2]) == apr_tolower(b[j - 1]) && before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[width];
+    return rows[(i - 1) % 3][width];
 }
 
 const char *sso_b64url_encode(apr_pool_t *pool, const void *bytes, apr_size_t length)
@@ -362,6 +367,13 @@ const char *sso_nearest(const char *text, const char *const *words)
         }
     }
     return nearest;
+}
+
+const char *sso_nearest_say(apr_pool_t *pool, const char *text, const char *const *words)
+{
+    const char *near = sso_nearest(text, words);
+
+    return near ? apr_pstrcat(pool, " (did you mean '", near, "'?)", NULL) : "";
 }
 
 int sso_utf8_ok(const char *text, apr_size_t length)

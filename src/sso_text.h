@@ -61,6 +61,8 @@ const char *sso_url_with_query(apr_pool_t *pool, const char *url, const char *fo
  * when none is near: when the nearest is more than a third of its own length away.
  */
 const char *sso_nearest(const char *text, const char *const *words);
+/** The same as " (did you mean 'word'?)", for the end of a message; "" where none is near. */
+const char *sso_nearest_say(apr_pool_t *pool, const char *text, const char *const *words);
 
 /** Whether a text is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 int sso_utf8_ok(const char *text, apr_size_t length);

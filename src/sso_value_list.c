@@ -48,12 +48,11 @@ static sso_rc_e choice_refuse(sso_ctx_t *ctx, const char *choices, const char *w
         choices += span + (choices[span] == '|');
     }
     words[n] = NULL;
-    near = sso_nearest(word, words);
+    near = sso_nearest_say(ctx->pool, word, words);
     choices = words[0];
     for (n = 1; words[n]; n++)
         choices = apr_pstrcat(ctx->pool, choices, words[n + 1] ? ", " : " or ", words[n], NULL);
-    return sso_fail(ctx, SSO_MISCONFIG, 32, "'%s' is not %s%s%s%s", word, choices,
-                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return sso_fail(ctx, SSO_MISCONFIG, 32, "'%s' is not %s%s", word, choices, near);
 }
 
 static sso_rc_e choice_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,

@@ -20,6 +20,12 @@ sub taken {
     return;
 }
 
+# ---- one that is refused is worth a line at httpd's own LogLevel; that none came is not
+api('a.b.c');
+api(undef);
+ok(scalar(log_lines(qr/auth_edxsso:warn\].* SSO1131: .*\[error id [\w-]+\]/)), 'a refused token is a warning');
+ok(scalar(log_lines(qr/auth_edxsso:info\].* SSO0680: /)), 'no token is none');
+
 # ---- a token that is one, however it comes
 my $jwt = lms_token();
 for my $case (['Bearer', $jwt], ['JWT', $jwt], ['bearer', $jwt], ['jWT', $jwt], ['Bearer', "  $jwt"], ['BEARER', "$jwt "]) {

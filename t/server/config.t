@@ -92,7 +92,10 @@ my @mistakes = (
     [section() . sprintf($place, 'EdxSSOUnauthenticated 404'), 'EdxSSOUnauthenticated', '404', 'auto, login, 401, 403 or pass'],
     [section() . sprintf($place, 'EdxSSOExport all'), 'EdxSSOExport', "'all'", 'both, env, headers or none'],
     [section() . sprintf($place, 'EdxSSOClaimPrefix X-'), 'EdxSSOClaimPrefix', "X-"],
-    [section() . sprintf($place, 'EdxSSOUse lsm'), 'EdxSSOUse', 'lsm', 'line \d+'],
+    [section() . sprintf($place, 'EdxSSOUse lsm'), 'EdxSSOUse', 'lsm', 'line \d+', "which has: lms (did you mean 'lms'?)"],
+    [section() . section('<EdxSSOProvider api edx>', 'EdxSSOSignIn off') . sprintf($place, 'EdxSSOUse other'), "which has: lms\n"],
+    [sprintf($place, 'EdxSSOUse lms'), 'EdxSSOUse', 'which has none'],
+    [section() . sprintf($place, 'EdxSSOUnauthenticated lgoin'), "did you mean 'login'"],
     # wrong places
     [section('EdxSSOPath /x'), 'EdxSSOPath', 'outside of <EdxSSOProvider'],
     [section('EdxSSOUse lms'), 'EdxSSOUse', 'outside of <EdxSSOProvider'],
@@ -190,6 +193,7 @@ my @warned = (
     ['http', section('EdxSSOURLRoot http://lms.example.org'), 'SSO0047', 'http'],
     ['a file that everybody can read', section("EdxSSOClientSecret file:$dir/open"), 'SSO0031', 'chmod'],
     ['idle longer than max', "EdxSSOSessionIdle 5h\nEdxSSOSessionMax 1h\n" . section(), 'SSO0054', 'EdxSSOSessionMax'],
+    ['an empty prefix without a list', section() . sprintf($place, 'EdxSSOClaimPrefix ""'), 'SSO1411', 'EdxSSOExportClaims'],
     ['SameSite Strict', "EdxSSOCookieSameSite Strict\n" . section(), 'SSO0055', 'Strict'],
 );
 for my $case (@warned) {

@@ -3,6 +3,7 @@
 # that nobody can bring one along, and that it is not signed for each request.
 use strict;
 use warnings;
+use EdxSSO::Httpd;
 use EdxSSO::Test;
 use EdxSSO::Visitor;
 use JSON::PP ();
@@ -81,6 +82,14 @@ cmp_ok(scalar(keys %tokens), '<=', 12, 'the same one again, once a process');
 my $other = visitor('jwt', '/cgi', user => 'alice');
 is(claims_of(token_of($other->get('/cgi')))->{sub}, 'alice', 'another user');
 is(claims_of(token_of($browser->get('/cgi')))->{sub}, 'bob', 'and the first one again');
+
+# ---- headers that it may be
+for my $case (['Edxsso-Jwt', 0], ['Edxsso-Claims', 0], ['X-Token', 0], ['Edxsso-Email', 1], ['edxsso-user-id', 1], ['Edxsso-Claim-X', 1], ['Remote-User', 1],
+    ['Authorization', 1], ['X-Forwarded-User', 1]) {
+    my ($name, $wrong) = @$case;
+    my ($exit, $output) = EdxSSO::Httpd->config_test("EdxSSOExportJWT $name\n");
+    is($exit ? 1 : 0, $wrong, "EdxSSOExportJWT $name") or diag($output);
+}
 
 # ---- nobody brings one along
 for my $name ('X-Edxsso-Token', 'x_edxsso_token', 'X.Edxsso.Token', 'X-EDXSSO_Token') {

@@ -68,6 +68,9 @@ for my $case (
     });
 }
 is_deeply(oidc('requests')->{counts}, {}, 'nothing was asked of the provider');
+my $long = "iss=$issuer&x=";
+is(browser('oidf_init')->request(POST => '/edxsso/login', headers => [$TYPE], body => $long . 'x' x (65536 - length $long), cross_site => 1)->status,
+    303, 'a POST of 64 KiB is none that is too long');
 
 # ---- several providers of one issuer: the one that is named too
 for my $name (qw(basic post)) {

@@ -119,6 +119,7 @@ unlike($browser->get('/open')->body, qr/^REMOTE_USER=/m, 'an open place does not
 # who: Require user, not, AuthMerging
 my $zoe = visitor('place', '/studio', user => 'zoe');
 my @who = (
+    ['/user', 403, 200], ['/nouser', 403, 200], ['/merge', 403, 200], ['/merge/and', 403, 403],
 );
 for my $case (@who) {
     my ($path, $jsmith, $other) = @$case;

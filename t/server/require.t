@@ -77,8 +77,10 @@ my $section = "<EdxSSOProvider lms edx>\nEdxSSOURLRoot http://127.0.0.1:1\nEdxSS
 for my $case (
     ['Require edxsso-claim name', 'edxsso-claim', 'name:value'], ['Require edxsso-claim', 'nothing follows'],
     ['Require edxsso-claim "name~("', 'no regular expression'], ['Require not edxsso-claim :x', 'name:value'],
-    ["<RequireAny>\nRequire edxsso-scope a\"b\n</RequireAny>", 'scope'], ['Require edxsso-provider lsm', 'SSO0051', 'edxsso-provider', 'lsm'],
-    ['Require edxsso-cliam a:b', 'edxsso-cliam'], ["EdxSSOCredentials sesion", "'sesion' is not session, bearer or jwt-cookie", "did you mean 'session'"],
+    ["<RequireAny>\nRequire edxsso-scope a\"b\n</RequireAny>", 'scope'],
+    ['Require edxsso-provider lsm', 'SSO0051', 'edxsso-provider', 'lsm', "which has: lms (did you mean 'lms'?)"],
+    ['Require edxsso-cliam a:b', 'SSO1412', 'line ', "no 'edxsso-cliam'", 'edxsso-scope', "did you mean 'edxsso-claim'"],
+    ["<RequireAll>\nRequire valid-user\nRequire not edxsso-rloe x\n</RequireAll>", "did you mean 'edxsso-role'"], ['Require edxsso x', "no 'edxsso'"], ["EdxSSOCredentials sesion", "'sesion' is not session, bearer or jwt-cookie", "did you mean 'session'"],
     ['EdxSSOPreflight maybe', 'refuse or pass'], ['EdxSSOProtectedResource maybe', 'off or on'],
 ) {
     my ($line, @says) = @$case;

@@ -2,6 +2,8 @@
 # Virtual hosts are kept apart although they have one name; a front controller loses nothing.
 use strict;
 use warnings;
+use EdxSSO::Browser;
+use EdxSSO::Httpd;
 use EdxSSO::SignIn;
 use EdxSSO::Test;
 
@@ -49,4 +51,67 @@ my @lines = grep { m{"GET /edxsso/callback/lms} }
     do { open my $in, '<', $ENV{HTTPD_ERROR_LOG} =~ s/error_log$/access_log/r or die "$!\n"; <$in> };
 ok(@lines > 0, 'the callback is in the access log');
 unlike($lines[-1], qr/code=|state=/, 'without code and state');
+
+# ---- an internal redirect to another place: the token that the first one's app would get is not for the other's
+{
+    my $httpd = EdxSSO::Httpd->new(modules => ['rewrite'], config => <<"END");
+<EdxSSOProvider lms edx>
+    EdxSSOURLRoot      $ENV{LMS_ROOT}
+    EdxSSOClientID     studio-sso
+    EdxSSOClientSecret studio-secret
+    EdxSSOJWKS         file:$ENV{LMS_FILES}/lms-jwks.json
+</EdxSSOProvider>
+ProxyPass "/given/"  "$ENV{ECHO_ROOT}/given/"
+ProxyPass "/open/"   "$ENV{ECHO_ROOT}/open/"
+ProxyPass "/closed/" "$ENV{ECHO_ROOT}/closed/"
+<LocationMatch "^/(given|closed)/">
+    AuthType edxsso
+    Require  valid-user
+    EdxSSOCredentials session bearer
+</LocationMatch>
+<Location "/given/">
+    EdxSSOAuthorizationHeader bearer
+    ErrorDocument 403 /open/error
+    RewriteEngine on
+    RewriteRule to-open\$   /open/x
+    RewriteRule to-closed\$ /closed/x
+</Location>
+<Location "/given/denied">
+    Require all denied
+</Location>
+# who is there is asked ahead of time, so twice
+RewriteEngine on
+RewriteCond "%{LA-U:REMOTE_USER}" "(.+)"
+RewriteRule "^/ahead" "-" [E=AHEAD:%1]
+RequestHeader set X-Ahead "%{AHEAD}e" env=AHEAD
+Alias /ahead \@DIR\@/htdocs
+<Directory \@DIR\@/htdocs>
+    AuthType edxsso
+    Require  valid-user
+    EdxSSOAuthorizationHeader bearer
+    EdxSSOCredentials bearer session
+    RewriteEngine on
+    RewriteRule . $ENV{ECHO_ROOT}/ahead [P]
+</Directory>
+END
+    $httpd->start;
+    my $visitor = EdxSSO::Browser->new(base => $httpd->url);
+    is($visitor->follow($visitor->get('/given/x'))->status, 200, 'signed in');
+    my %want = ('x' => qr/^Bearer eyJ/, map { $_ => undef } qw(to-open to-closed denied));
+    for my $own (undef, 'Basic b3duOm93bg==') {
+        my $came = defined $own ? 'with an Authorization' : 'without';
+        for my $path (sort keys %want) {
+            my $body = $visitor->get("/given/$path", headers => defined $own ? [['Authorization', $own]] : [])->body;
+            my ($seen) = $body =~ /^Authorization: (.*)$/m;
+            like($body, qr/^GET /, "$path: an app has answered");
+            $want{$path} ? like($seen, $want{$path}, "$path, $came: the token") : is($seen, $own, "$path, $came: what came");
+            is(scalar(() = $body =~ /^Remote-User: jsmith$/mg), $path =~ /open|denied/ ? 0 : 1, "$path, $came: who is there");
+        }
+    }
+    my $body = $visitor->get('/ahead/x')->body;
+    like($body, qr/^X-Ahead: jsmith$/m, 'asked ahead of time who is there');
+    is(scalar(() = $body =~ /^(?:Remote-User: jsmith|Edxsso-Email: .*)$/mg), 2, 'the headers are there once');
+    like($body, qr/^Authorization: Bearer eyJ/m, 'and so is the token, which has not been taken for one that came');
+    $httpd->stop;
+}
 done_testing();

@@ -93,7 +93,7 @@ static inline sso_rc_e browser_body(sso_ctx_t *ctx, void *baton, apr_size_t limi
 {
     const browser_t *browser = baton;
 
-    if (browser->body && strlen(browser->body) >= limit)
+    if (browser->body && strlen(browser->body) > limit)
         return sso_fail(ctx, SSO_BAD_INPUT, 999, "the body is too long");
     *body = sso_bytes(browser->body ? browser->body : "");
     return SSO_OK;

@@ -7,6 +7,7 @@
 
 #include "sso_client_auth.h"
 #include "sso_graph.h"
+#include "sso_idmap.h"
 #include "sso_json.h"
 #include "sso_metadata.h"
 #include "sso_url.h"
@@ -68,10 +69,17 @@ const char *sso_doctor_mend(int number)
 /* What a provider says may repeat what it was told. */
 static const char *without_secret(const exam_t *x, const char *text)
 {
-    const sso_secret_t *secret = sso_secret_first(x->provider->config->client_secret);
+    const sso_provider_t *providers[] = { x->provider,
+                                          x->provider->idmap ? x->provider->idmap->api : NULL };
+    unsigned i;
 
-    if (secret && secret->text && *secret->text && strstr(text, secret->text))
-        return "(what it says repeats the secret, and is left out)";
+    for (i = 0; i < SSO_COUNT(providers); i++) {
+        const sso_secret_t *secret =
+            providers[i] ? sso_secret_first(providers[i]->config->client_secret) : NULL;
+
+        if (secret && secret->text && *secret->text && strstr(text, secret->text))
+            return "(what it says repeats the secret, and is left out)";
+    }
     return text;
 }
 
@@ -426,6 +434,19 @@ static void check_graph(exam_t *x)
         visit_host(x, "Microsoft Graph", apr_pstrcat(x->ctx->pool, root, "/v1.0/me", NULL));
 }
 
+static void check_mapping(exam_t *x)
+{
+    const sso_idmap_t *map = x->provider->idmap;
+
+    if (!map || is_down(x, map->url))
+        return;
+    if (sso_idmap_probe(x->ctx, map) != SSO_OK)
+        tell_failure(x);
+    else
+        tell(x, SSO_HEALTH_OK, apr_psprintf(x->ctx->pool, "%s answers the client of %s", map->url,
+                                            map->api->name), NULL);
+}
+
 static const struct {
     const char *name;
     void (*check)(exam_t *x);
@@ -437,6 +458,7 @@ static const struct {
     { "client", check_client },
     { "introspection", check_introspection },
     { "Graph", check_graph },
+    { "ID mapping", check_mapping },
 };
 
 int sso_doctor_visit(sso_ctx_t *ctx, const sso_visit_t *visit)

@@ -69,6 +69,13 @@ sso_rc_e sso_idmap_find(sso_ctx_t *ctx, const sso_site_t *site, const sso_idmap_
                         apr_array_header_t *asks);
 
 /**
+ * Whether the API answers us at all: asks about nobody, with a token of its own, and keeps nothing.
+ *
+ * @return as sso_idmap_find()
+ */
+sso_rc_e sso_idmap_probe(sso_ctx_t *ctx, const sso_idmap_t *map);
+
+/**
  * Who signs in, on the other side. What cannot be found out, for whatever reason, is logged and as
  * if there were no entry.
  *

@@ -17,6 +17,10 @@
 sso_rc_e sso_idmap_token(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *api,
                          const char *refused, const char **authorization);
 
+/** A new token, which nobody keeps. As sso_token_client(). @a seconds: its life; 0: not said. */
+sso_rc_e sso_idmap_new_token(sso_ctx_t *ctx, const sso_provider_t *api,
+                             const char **authorization, apr_int64_t *seconds);
+
 /**
  * Ask for one batch and read all pages of the answer. Fills the `rows` of all @a asks, or of none.
  *

@@ -15,12 +15,13 @@
 
 #define PAGE_SIZE "100" /* the API's most */
 #define PAGES_MAX 100
+#define PROBE_BYTES 20 /* of a name that nobody has */
 #define ROWS_MAX  10000
 
 /* One question. */
 typedef struct reading_t {
     sso_ctx_t *ctx;
-    const sso_site_t *site;
+    const sso_site_t *site; /* NULL: the token is not replaced */
     const sso_idmap_t *map;
     const apr_array_header_t *asks;
     const char *filter;
@@ -106,7 +107,7 @@ static sso_rc_e call(reading_t *reading, int page, sso_reply_t *reply)
     for (again = 0; again < 2; again++) {
         call.authorization = reading->authorization;
         SSO_TRY(ctx->ports->call(ctx, &call, reply));
-        if (reply->status != 401 || again)
+        if (reply->status != 401 || again || !reading->site)
             break;
         SSO_TRY(sso_idmap_token(ctx, reading->site, api, reading->authorization,
                                 &reading->authorization));
@@ -193,28 +194,58 @@ static sso_rc_e take_page(reading_t *reading, const sso_reply_t *reply, int page
     return SSO_ABSENT;
 }
 
-sso_rc_e sso_idmap_read(sso_ctx_t *ctx, const sso_site_t *site, const sso_idmap_t *map,
-                        const apr_array_header_t *asks)
+/* All pages of an answer, with the token at hand. */
+static sso_rc_e read_all(reading_t *reading)
 {
-    reading_t reading = { .ctx = ctx, .site = site, .map = map, .asks = asks,
-                          .filter = filter_of(ctx->pool, asks),
-                          .until = apr_time_now() + 2 * map->api->http.total };
-    sso_reply_t reply;
+    const apr_array_header_t *asks = reading->asks;
     sso_rc_e rc = SSO_OK;
+    sso_reply_t reply;
     int i, page;
 
     for (i = 0; i < asks->nelts; i++)
         APR_ARRAY_IDX(asks, i, sso_idmap_ask_t *)->rows =
-            apr_array_make(ctx->pool, 1, sizeof(sso_idmap_row_t));
-    rc = sso_idmap_token(ctx, site, map->api, NULL, &reading.authorization);
+            apr_array_make(reading->ctx->pool, 1, sizeof(sso_idmap_row_t));
     for (page = 1; rc == SSO_OK; page++) {
-        rc = call(&reading, page, &reply);
+        rc = call(reading, page, &reply);
         if (rc == SSO_OK)
-            rc = take_page(&reading, &reply, page);
+            rc = take_page(reading, &reply, page);
     }
     if (rc == SSO_ABSENT)
         return SSO_OK;
     for (i = 0; i < asks->nelts; i++)
         APR_ARRAY_IDX(asks, i, sso_idmap_ask_t *)->rows = NULL;
     return rc;
+}
+
+static reading_t reading_of(sso_ctx_t *ctx, const sso_idmap_t *map, const apr_array_header_t *asks)
+{
+    reading_t reading = { .ctx = ctx, .map = map, .asks = asks,
+                          .filter = filter_of(ctx->pool, asks),
+                          .until = apr_time_now() + 2 * map->api->http.total };
+
+    return reading;
+}
+
+sso_rc_e sso_idmap_read(sso_ctx_t *ctx, const sso_site_t *site, const sso_idmap_t *map,
+                        const apr_array_header_t *asks)
+{
+    reading_t reading = reading_of(ctx, map, asks);
+
+    reading.site = site;
+    SSO_TRY(sso_idmap_token(ctx, site, map->api, NULL, &reading.authorization));
+    return read_all(&reading);
+}
+
+sso_rc_e sso_idmap_probe(sso_ctx_t *ctx, const sso_idmap_t *map)
+{
+    sso_idmap_ask_t ask = { .by = SSO_IDMAP_USERNAME };
+    apr_array_header_t *asks = apr_array_make(ctx->pool, 1, sizeof(sso_idmap_ask_t *));
+    reading_t reading;
+    apr_int64_t seconds;
+
+    SSO_TRY(sso_random_text(ctx, PROBE_BYTES, &ask.id));
+    APR_ARRAY_PUSH(asks, sso_idmap_ask_t *) = &ask;
+    reading = reading_of(ctx, map, asks);
+    SSO_TRY(sso_idmap_new_token(ctx, map->api, &reading.authorization, &seconds));
+    return read_all(&reading);
 }

@@ -81,21 +81,30 @@ static sso_rc_e put(sso_ctx_t *ctx, const sso_site_t *site, const sso_store_key_
 }
 
 /* edX takes a JWT as `JWT`, and anything else as `Bearer`, and neither for the other. */
+sso_rc_e sso_idmap_new_token(sso_ctx_t *ctx, const sso_provider_t *api,
+                             const char **authorization, apr_int64_t *seconds)
+{
+    sso_tokens_t tokens;
+
+    SSO_TRY(sso_token_client(ctx, api, &tokens));
+    *authorization = apr_pstrcat(ctx->pool, sso_jwt_looks(tokens.access_token) ? "JWT "
+                                                                               : "Bearer ",
+                                 tokens.access_token, NULL);
+    *seconds = tokens.expires ? apr_time_sec(tokens.expires) - apr_time_sec(ctx->now) : 0;
+    return SSO_OK;
+}
+
 static sso_rc_e fetch(sso_ctx_t *ctx, const sso_site_t *site, const sso_provider_t *api,
                       const sso_store_key_t *key, const char **authorization)
 {
-    apr_int64_t now = apr_time_sec(ctx->now);
-    sso_tokens_t tokens;
+    apr_int64_t now = apr_time_sec(ctx->now), seconds;
     kept_t kept;
 
-    SSO_TRY(sso_token_client(ctx, api, &tokens));
+    SSO_TRY(sso_idmap_new_token(ctx, api, &kept.authorization, &seconds));
     kept.from = now;
-    kept.until = tokens.expires ? apr_time_sec(tokens.expires) : now + UNSAID_SEC;
+    kept.until = now + (seconds ? seconds : UNSAID_SEC);
     if (kept.until > now + KEPT_MAX_SEC)
         kept.until = now + KEPT_MAX_SEC;
-    kept.authorization = apr_pstrcat(ctx->pool, sso_jwt_looks(tokens.access_token) ? "JWT "
-                                                                                   : "Bearer ",
-                                     tokens.access_token, NULL);
     if (put(ctx, site, key, &kept) != SSO_OK) {
         sso_log(ctx, SSO_LOG_WARN, 1211, "%s: the token is not kept, so that each question asks "
                 "for one: %s", api->name, ctx->err.rc ? ctx->err.text

@@ -74,7 +74,31 @@ unlike($output, qr/tpa: redirect URI/, 'it has no redirect URI');
 finds('a client that may sign people in only', qr/^WRONG +localhost: tpa: client: the client may not do this.*unauthorized_client.*'Client credentials'/m,
     edx() . sprintf($client, 'studio-sso', 'studio-secret'));
 
+my $mapped = sub { edx(provider => "EdxSSOIDMapping tpa $_[0]\n") . sprintf $client, 'worker', 'worker-secret' };
+$output = finds('the ID mapping', qr{^ok +localhost: lms: ID mapping: \S+/providers/saml-ubc/users answers the client of tpa$}m,
+    $mapped->('saml-ubc'), fine => 1);
+like($output, qr/^0 things to put right$/m, 'and all else');
+
 # ---- what is not
+
+finds('a provider that the ID mapping does not know', qr/^WRONG +localhost: lms: ID mapping: SSO1214: the LMS has no provider 'saml-nobody'/m,
+    $mapped->('saml-nobody'));
+{
+    my $api = '/api/third_party_auth/v0/providers/saml-ubc/users';
+    my $json = { 'Content-Type' => 'application/json' };
+    lms(answer => { endpoint => $api, status => 403, headers => $json, body => '{"detail":"No."}', count => 0 });
+    finds('an ID mapping that refuses', qr/^WRONG +localhost: lms: ID mapping: SSO1213: we may not ask it .403.: .*staff rights/m, $mapped->('saml-ubc'));
+    lms_reset();
+    lms(answer => { endpoint => $api, status => 401, headers => $json, body => '{"detail":"No."}', count => 0 });
+    finds('one that does not take the token', qr/^WRONG +localhost: lms: ID mapping: SSO1212: /m, $mapped->('saml-ubc'));
+    lms_reset();
+    lms(answer => { endpoint => $TOKEN, status => 400, headers => $json, count => 0,
+        body => '{"error":"invalid_client","error_description":"worker-secret is wrong"}' });
+    $output = finds('one whose token endpoint repeats the secret', qr/^WRONG +localhost: lms: ID mapping: \(what it says repeats the secret/m,
+        $mapped->('saml-ubc'));
+    unlike($output, qr/worker-secret/, 'it is not shown');
+    lms_reset();
+}
 
 my $wrong = edx();
 $wrong =~ s/^EdxSSOClientSecret .*$/EdxSSOClientSecret not-the-secret/m;

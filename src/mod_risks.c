@@ -149,6 +149,28 @@ static void look_at_cookie_domain(apr_pool_t *pool, server_rec *s, const char *d
                                    domain));
 }
 
+/* ---- times */
+
+/* A bare number is seconds: 12 is not 12h. */
+static void look_at_times(apr_pool_t *pool, server_rec *s, const sso_config_t *config)
+{
+    const struct {
+        const char *directive;
+        apr_interval_time_t time;
+    } times[] = {
+        { "EdxSSOSessionIdle", config->session_idle },
+        { "EdxSSOSessionMax", config->session_max },
+        { "EdxSSOLoginTimeout", config->login_timeout },
+    };
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(times); i++)
+        if (times[i].time < apr_time_from_sec(60))
+            warn(pool, s, apr_psprintf(pool, "SSO1413: %s: %d seconds are not long enough for "
+                                       "people; are m or h missing?", times[i].directive,
+                                       (int)apr_time_sec(times[i].time)));
+}
+
 /* ---- all of it */
 
 static void look_at_provider(apr_pool_t *pool, server_rec *s, const sso_provider_t *provider)
@@ -194,6 +216,7 @@ void mod_risks_warn(apr_pool_t *pool, server_rec *s, const sso_site_t *site)
     look_at_secrets(pool, s, "EdxSSOSecret", site->config->secret);
     look_at_return_hosts(pool, s, site->config->return_hosts);
     look_at_cookie_domain(pool, s, site->config->cookie_domain);
+    look_at_times(pool, s, site->config);
     if (!s->is_virtual && !strncmp(site->config->store, "redis://", 8)) {
         const char *at = strrchr(site->config->store, '@');
         sso_url_t url;

@@ -140,8 +140,10 @@ static sso_rc_e choose(sso_ctx_t *ctx, const sso_accepted_t *accepted, const sso
             continue;
         some = 1;
         fits = is_issuer(ctx, candidate, jwt);
-        if (!fits && ctx->err.rc != SSO_OK && (why.rc == SSO_OK || ctx->err.rc == SSO_UPSTREAM))
+        if (!fits && ctx->err.rc != SSO_OK && (why.rc == SSO_OK || ctx->err.rc == SSO_UPSTREAM)) {
+            sso_within(ctx, ctx->err.rc, candidate->name);
             why = ctx->err;
+        }
         sso_forgive(ctx);
         if (fits && check_audience(ctx, candidate, jwt) == SSO_OK) {
             *provider = candidate;
@@ -191,8 +193,9 @@ sso_rc_e sso_access_check(sso_ctx_t *ctx, const sso_accepted_t *accepted, const 
     rc = sso_token_check(ctx, chosen, WHAT, 0, jwt);
     if (rc == SSO_ABSENT) /* of a key that nobody has, which is no reason to look elsewhere */
         rc = SSO_DENIED;
-    SSO_TRY(rc);
-    SSO_TRY(judge(ctx, chosen, jwt));
+    if (rc == SSO_OK)
+        rc = judge(ctx, chosen, jwt);
+    SSO_TRY(sso_within(ctx, rc, chosen->name));
     *provider = chosen;
     *claims = jwt->claims;
     return SSO_OK;

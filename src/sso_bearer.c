@@ -176,7 +176,7 @@ sso_rc_e sso_bearer_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found
         sso_forgive(ctx); /* whatever was wrong with it, to the client it is an invalid token */
         return sso_fail(ctx, SSO_DENIED, 1131, "bearer token refused: %s", why);
     }
-    return rc;
+    return sso_within(ctx, rc, "bearer token");
 }
 
 /* ---- the LMS's cookies */
@@ -245,8 +245,8 @@ static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
     if (is_own_doing(ctx, request))
         return SSO_OK;
     found->session = NULL;
-    return sso_fail(ctx, SSO_DENIED, 1134, "%.20s by JWT cookies from another site, or from one "
-                    "that does not say which it is", request->method);
+    return sso_fail(ctx, SSO_DENIED, 1134, "%s: %.20s by JWT cookies from another site, or from "
+                    "one that does not say which it is", provider->name, request->method);
 }
 
 sso_rc_e sso_jwt_cookie_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found_t *found)

@@ -324,8 +324,8 @@ static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, con
     SSO_TRY(find_issuer(ctx, provider, &from));
     SSO_TRY(read_tenant(ctx, from, jwt->claims, &tid));
     if (!right_issuer(ctx, provider, from, tid, jwt->claims))
-        return sso_fail(ctx, SSO_DENIED, 486, "issuer '%.150s' is not '%.150s'",
-                        sso_json_text(jwt->claims, "iss"), fill(ctx->pool, from, tid));
+        return sso_fail(ctx, SSO_DENIED, 486, "issuer '%.150s' and tenant %s do not both fit "
+                        "'%.150s'", sso_json_text(jwt->claims, "iss"), tid, from);
     if (!right_key(ctx, provider, from, tid, jwt))
         return sso_fail(ctx, SSO_DENIED, 487, "signed with a key that is '%.150s' 's, "
                         "not the token's issuer's", jwt->key_issuer);

@@ -117,6 +117,9 @@ is(program('bearer', '/restricted', token => $restricted)->status, 200, 'EdxSSOR
 is_refused(program('bearer', '/refused', token => $jwt), 403, 'insufficient_scope', 'a scope that is missing', scope => 'grades:read certificates:read');
 is(program('bearer', '/refused', token => lms_token(scopes => [qw(grades:read email certificates:read)]))->status, 200, 'the scope is there');
 
+ok(scalar(log_lines(qr/ SSO1131: bearer token refused: lms: .*expired/)), 'the log says which provider it would be one of, and what is wrong');
+ok(scalar(log_lines(qr/ SSO1123: bearer token: lms: .*EdxSSORestricted/)), 'also of a restricted one');
+
 # ---- policies do not leak into each other
 is_refused(program('bearer', '/other', token => $jwt), 401, 'invalid_token', 'remembered at one place, refused at another: the audience');
 is_refused(program('bearer2', '/api', token => $jwt), 401, 'invalid_token', 'and in another virtual host');

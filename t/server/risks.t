@@ -31,6 +31,9 @@ my @cases = (
     ['a cookie domain of others', ['SSO1305'], "ServerName studio.example.org\nEdxSSOCookieDomain example.net\n" . lms()],
     ['a cookie domain that is none', ['SSO1306'], "ServerName studio.example.org\nEdxSSOCookieDomain org\n" . lms()],
     ['a cookie domain', [], "ServerName studio.example.org\nEdxSSOCookieDomain .example.org\n" . lms()],
+    ['12 for 12h', ['SSO1413'], "EdxSSOSessionIdle 12\n" . lms()],
+    ['half a minute to sign in', ['SSO1413'], "EdxSSOLoginTimeout 30s\n" . lms()],
+    ['a minute', [], "EdxSSOSessionIdle 1m\nEdxSSOSessionMax 1m\nEdxSSOLoginTimeout 60\n" . lms()],
     ['any tenant', ['SSO1307'], entra("EdxSSOTenantAllow any\n")],
     ['one tenant', [], entra("EdxSSOTenantAllow 634aea33-7309-5fb7-9392-e7e153923083\n")],
     ['metadata by http', ['SSO1308'], entra("EdxSSOTenantAllow consumers\nEdxSSODiscovery http://login.example.org/metadata\n")],
@@ -53,9 +56,9 @@ for my $case (@cases) {
     mode($mode // 0600);
     my ($exit, $output) = EdxSSO::Httpd->config_test($config . "<VirtualHost *:1>\n</VirtualHost>\n");
     is($exit, 0, "$name: httpd starts all the same") or diag($output);
-    my %found = map { $_ => 1 } $output =~ /\b(SSO(?:13\d\d|0031)): /g;
+    my %found = map { $_ => 1 } $output =~ /\b(SSO(?:13\d\d|1413|0031)): /g;
     is(join(' ', sort keys %found), "@$numbers", $name) or diag($output);
-    my $count = () = $output =~ /\bSSO13\d\d: /g;
+    my $count = () = $output =~ /\bSSO1[34]\d\d: /g;
     cmp_ok($count, '<=', 1, "$name: said once, not for each virtual host");
     unlike($output, qr/:pw/, "$name: no password") if $config =~ /:pw/;
 }

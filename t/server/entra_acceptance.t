@@ -12,7 +12,7 @@
 #   roles                                                                      here
 #   photo 200, 404                                                             graph.t
 #   secret in body and header, certificate, federated file                     client_auth.t
-#   a token renewed once for all, invalid_grant, 503                           refresh.t
+#   a token renewed once for all, invalid_grant, 503                           refresh.t, refresh_entra.t
 #   a claims challenge passed on once                                          entra.t
 #   a new key: one fetch; a flood of unknown ones: one fetch                   here
 #   metadata that cannot be had, with a copy                                   documents.t

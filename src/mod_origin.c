@@ -11,6 +11,7 @@
 typedef struct seen_t {
     const char *scheme, *host; /* host NULL: nothing usable came */
     int port;                  /* 0: none was named */
+    int said;                  /* the port is one that the browser's Host named */
     int foreign;               /* a trusted header named a host that is not ours */
 } seen_t;
 
@@ -142,7 +143,8 @@ static void take_request(request_rec *r, seen_t *seen)
     if (r->hostname && is_ours(s, r->hostname)) {
         seen->host = strchr(r->hostname, ':') && *r->hostname != '['
                          ? apr_pstrcat(r->pool, "[", r->hostname, "]", NULL) : r->hostname;
-        seen->port = r->parsed_uri.port_str && *r->parsed_uri.port_str ? r->parsed_uri.port : 0;
+        seen->said = r->parsed_uri.port_str && *r->parsed_uri.port_str;
+        seen->port = seen->said ? r->parsed_uri.port : 0;
     }
     else {
         seen->host = s->server_hostname;
@@ -153,7 +155,7 @@ static void take_request(request_rec *r, seen_t *seen)
 
 const char *mod_origin(request_rec *r, const sso_site_t *site)
 {
-    seen_t seen = { NULL, NULL, 0, 0 };
+    seen_t seen = { NULL, NULL, 0, 0, 0 };
     const char *scheme;
 
     take_request(r, &seen);
@@ -162,7 +164,7 @@ const char *mod_origin(request_rec *r, const sso_site_t *site)
         int port = seen.port;
 
         take_forwarded_headers(r, site, &seen);
-        if (strcmp(scheme, seen.scheme) && seen.port == port)
+        if (strcmp(scheme, seen.scheme) && seen.port == port && !seen.said)
             /* another scheme in front of us: its own default port, unless one was named */
             seen.port = 0;
     }

@@ -118,11 +118,12 @@ static sso_rc_e come_back(sso_ctx_t *ctx, const sso_request_t *request, const ch
     return SSO_OK;
 }
 
+/* A link on a sibling's page, such as the LMS's, is one of the same house. */
 static int is_foreign(const sso_request_t *request)
 {
     const char *site = apr_table_get(request->headers, "Sec-Fetch-Site");
 
-    return site && strcmp(site, "same-origin") && strcmp(site, "none");
+    return site && strcmp(site, "same-origin") && strcmp(site, "same-site") && strcmp(site, "none");
 }
 
 sso_rc_e sso_logout_serve(sso_ctx_t *ctx, const sso_request_t *request, const char *rest,

@@ -235,6 +235,15 @@ my @forwarded = (
     [[['X-Forwarded-Host', 'user@front.test']], 400], [[['X-Forwarded-Host', '']], qr{^http://forwarded\.test|^$}],
 );
 allow_log('SSO0685');
+# a port that the browser named is its own, whatever scheme the proxy says; one that it did not name is the scheme's
+for my $case (['forwarded.test:8443', [], 'https://forwarded.test:8443'], ['forwarded.test:443', [], 'https://forwarded.test'],
+    ['forwarded.test', [], 'https://forwarded.test'], ['forwarded.test:8443', [['X-Forwarded-Port', '444']], 'https://forwarded.test:444'],
+    ['forwarded.test:8443', [['X-Forwarded-Host', 'front.test']], 'https://front.test'], ['evil.test:8443', [], 'https://forwarded.test']) {
+    my ($host, $headers, $origin) = @$case;
+    my $got = at('forwarded', $host, '/app', ['X-Forwarded-Proto', 'https'], @$headers);
+    is({ EdxSSO::Browser::query($got->header('Location') // '') }->{redirect_uri}, "$origin/sso/callback/lms",
+        join ' ', "Host: $host", map { "$_->[0]: $_->[1]" } @$headers);
+}
 for my $case (@forwarded) {
     my ($headers, $wanted) = @$case;
     my $name = join ' ', map { "$_->[0]: $_->[1]" } @$headers;

@@ -136,7 +136,7 @@ sub apple {
         $value =~ s/&amp;/&/g;
         push @fields, $name => exists $change{$name} ? delete $change{$name} : $value;
     }
-    (my $url = $action // '') =~ s{^https://localhost}{vhost('so_all')}e; # past the proxy that the test plays
+    (my $url = $action // '') =~ s{^https://localhost(?::\d+)?}{vhost('so_all')}e; # past the proxy that the test plays
     return ($start, $browser->post($url, [@fields, %change], headers => $PROXY, cross_site => 1), $action);
 }
 
@@ -151,7 +151,7 @@ fresh();
     my ($start, $done, $action) = apple($browser);
     my %asked = EdxSSO::Browser::query($start->location);
     is($asked{response_mode}, 'form_post', 'Apple is asked to post');
-    like($action, qr{^https://localhost/edxsso/callback/apple$}, 'to an https URL');
+    like($action, qr{^https://localhost(?::\d+)?/edxsso/callback/apple$}, 'to an https URL');
     ok($done->location, 'Apple') or diag($done->body);
     my $app = apple_app($browser);
     like($app, qr/^REMOTE_USER=001234\.abcdef\.0123\@appleid\.apple\.com$/m, 'the user');

@@ -37,7 +37,7 @@ sub post_form {
     my ($action) = $answer->body =~ /<form method="post"[^>]* action="([^"]+)"/i or return $answer;
     my @fields = map { s/&quot;/"/gr =~ s/&#x27;/'/gr =~ s/&lt;/</gr =~ s/&gt;/>/gr =~ s/&amp;/&/gr }
         $answer->body =~ /<input type="hidden" name="([^"]*)" value="([^"]*)"/g;
-    return $browser->post($action =~ s/&amp;/&/gr =~ s{^https://localhost(?=/)}{$base}r, \@fields, cross_site => 1, %option);
+    return $browser->post($action =~ s/&amp;/&/gr =~ s{^https://localhost(?::\d+)?(?=/)}{$base}r, \@fields, cross_site => 1, %option);
 }
 
 # From an address to the end, by whatever way the provider answers; headers go along to our site alone.

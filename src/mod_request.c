@@ -43,6 +43,7 @@ void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *req
     request->origin = mod_origin(r, site);
     request->path = mod_request_state(r)->own ? mod_request_state(r)->path : r->uri;
     request->query = r->args;
+    request->peer = r->useragent_ip;
     request->target = first->parsed_uri.path ? first->parsed_uri.path : "/";
     if (first->parsed_uri.query)
         request->target = mod_join(r->pool, request->target, "?", first->parsed_uri.query);

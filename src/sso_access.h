@@ -21,6 +21,7 @@
 typedef struct sso_accepted_t {
     const apr_array_header_t *providers; /* of sso_provider_t * */
     const apr_array_header_t *names;     /* of const char *: only these; NULL: all of them */
+    const char *peer;                    /* the IP address that it comes from, or NULL */
 } sso_accepted_t;
 
 /** Whether a provider is accepted, and takes bearer tokens at all (EdxSSOAudience). */

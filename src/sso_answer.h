@@ -22,6 +22,7 @@ typedef struct sso_request_t {
     /* path and query as the browser sent them: where to come back to */
     const char *target;
     const char *cookies;         /* the Cookie header, or NULL */
+    const char *peer;            /* the IP address of the client, or NULL */
     /* path of the protected resource it belongs to (EdxSSOProtectedResource), or NULL */
     const char *resource;
     apr_table_t *headers;        /* of the request */

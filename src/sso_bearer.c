@@ -156,7 +156,7 @@ static sso_rc_e find(sso_ctx_t *ctx, const sso_request_t *request, const shown_t
 
 sso_rc_e sso_bearer_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found_t *found)
 {
-    shown_t shown = { NULL, 0, { request->site->providers, request->place->use } };
+    shown_t shown = { NULL, 0, { request->site->providers, request->place->use, request->peer } };
     sso_rc_e rc = sso_bearer_read(ctx->pool, apr_table_get(request->headers, "Authorization"),
                                   &shown.text, &shown.jwt);
 
@@ -229,7 +229,7 @@ static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
                             const sso_provider_t *provider, sso_found_t *found)
 {
     apr_array_header_t *only = apr_array_make(ctx->pool, 2, sizeof(const char *));
-    shown_t shown = { NULL, 1, { request->site->providers, only } };
+    shown_t shown = { NULL, 1, { request->site->providers, only, request->peer } };
     sso_rc_e rc;
 
     SSO_TRY(join_cookies(ctx, request, provider, found, &shown.text));
@@ -251,7 +251,7 @@ static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
 
 sso_rc_e sso_jwt_cookie_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found_t *found)
 {
-    const sso_accepted_t accepted = { request->site->providers, request->place->use };
+    const sso_accepted_t accepted = { request->site->providers, request->place->use, NULL };
     int i;
 
     found->why = SSO_T("no JWT cookies came with the request");
@@ -274,7 +274,7 @@ sso_rc_e sso_jwt_cookie_find(sso_ctx_t *ctx, const sso_request_t *request, sso_f
 /* Whether a token may also come as `Authorization: JWT`, as it does among an LMS's services. */
 static int takes_jwt_scheme(const sso_request_t *request)
 {
-    const sso_accepted_t accepted = { request->site->providers, request->place->use };
+    const sso_accepted_t accepted = { request->site->providers, request->place->use, NULL };
     int i;
 
     if (!sso_list_has(request->place->credentials, "bearer"))

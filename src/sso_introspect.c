@@ -9,26 +9,31 @@
 #include "sso_json.h"
 
 #include <apr_strings.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
 #define WHAT         "introspection"
 #define SIGNED_TYPE  "application/token-introspection+jwt"
 #define SWAPS_MAX    8
+#define ALL          "of all"
 
 /* ---- how often */
 
 static sso_rc_e entry_key(sso_ctx_t *ctx, const sso_provider_t *provider, const char *which,
                           apr_time_t window, sso_store_key_t *key)
 {
-    sso_bytes_t parts[] = { sso_bytes(which), { provider->policy, sizeof(provider->policy) },
+    sso_bytes_t parts[] = { sso_bytes("introspection"), sso_bytes(which),
+                            { provider->policy, sizeof(provider->policy) },
                             { &window, sizeof(window) } };
 
     return sso_digest(ctx, parts, SSO_COUNT(parts), key->bytes);
 }
 
 /* A count in the store, which all processes share. Changes by @a step; never below 0. */
-static sso_rc_e count(sso_ctx_t *ctx, const sso_provider_t *provider, int step, apr_uint32_t *now)
+static sso_rc_e count(sso_ctx_t *ctx, const sso_provider_t *provider, const char *whose, int step,
+                      apr_uint32_t *now)
 {
     apr_time_t window = ctx->now / SSO_INTROSPECT_WINDOW;
     sso_store_item_t item = { .length = sizeof(*now), .class = SSO_STORE_PLAIN,
@@ -37,7 +42,7 @@ static sso_rc_e count(sso_ctx_t *ctx, const sso_provider_t *provider, int step, 
     sso_store_key_t key;
     int turn;
 
-    SSO_TRY(entry_key(ctx, provider, "introspection misses", window, &key));
+    SSO_TRY(entry_key(ctx, provider, whose, window, &key));
     for (turn = 0; turn < SWAPS_MAX; turn++) {
         apr_uint32_t value = 0;
         sso_rc_e rc = sso_store_get(ctx, ctx->ports->store, &key, 0, &entry);
@@ -57,18 +62,47 @@ static sso_rc_e count(sso_ctx_t *ctx, const sso_provider_t *provider, int step, 
     return SSO_OK;
 }
 
-/* Take one from what may be asked about unknown texts; it is given back if the text is a token. */
-static sso_rc_e reserve(sso_ctx_t *ctx, const sso_provider_t *provider)
+/* Whose doing it is: an address, of IPv6 its network, since a client has all of one. */
+static const char *client_of(apr_pool_t *pool, const char *peer)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return peer && inet_pton(AF_INET6, peer, bytes) == 1
+               ? apr_pstrcat(pool, "of ", sso_hex(pool, bytes, sizeof(bytes) / 2), NULL)
+               : apr_pstrcat(pool, "of ", peer ? peer : "", NULL);
+}
+
+/* Take one from what may be asked about unknown texts. */
+static sso_rc_e reserve(sso_ctx_t *ctx, const sso_provider_t *provider, const char *client)
+{
+    const struct {
+        const char *whose, *words;
+        apr_uint32_t most;
+    } limits[] = {
+        { client, " of this client", SSO_INTROSPECT_MISSES_MAX },
+        { ALL, "", SSO_INTROSPECT_ALL_MAX },
+    };
+    apr_uint32_t now;
+    unsigned i;
+
+    for (i = 0; i < SSO_COUNT(limits); i++) {
+        SSO_TRY(count(ctx, provider, limits[i].whose, 1, &now));
+        if (now > limits[i].most)
+            return sso_fail(ctx, SSO_UPSTREAM, 1143, WHAT ": %d texts%s that are no tokens have "
+                            "been asked about within a minute; no more in this one",
+                            (int)limits[i].most, limits[i].words);
+    }
+    return SSO_OK;
+}
+
+/* It is a token: give back what was taken. */
+static void give_back(sso_ctx_t *ctx, const sso_provider_t *provider, const char *client)
 {
     apr_uint32_t now;
 
-    if (!ctx->ports->store)
-        return SSO_OK;
-    SSO_TRY(count(ctx, provider, 1, &now));
-    if (now <= SSO_INTROSPECT_MISSES_MAX)
-        return SSO_OK;
-    return sso_fail(ctx, SSO_UPSTREAM, 1143, WHAT ": %d texts that are no tokens have been asked "
-                    "about within a minute; no more in this one", SSO_INTROSPECT_MISSES_MAX);
+    if (count(ctx, provider, client, -1, &now) != SSO_OK
+        || count(ctx, provider, ALL, -1, &now) != SSO_OK)
+        sso_forgive(ctx);
 }
 
 /* A failure is everybody's for a moment: requests do not queue up before a server that hangs. */
@@ -80,7 +114,7 @@ static sso_rc_e check_down(sso_ctx_t *ctx, const sso_provider_t *provider)
 
     if (!ctx->ports->store)
         return SSO_OK;
-    SSO_TRY(entry_key(ctx, provider, "introspection down", 0, &key));
+    SSO_TRY(entry_key(ctx, provider, "down", 0, &key));
     rc = sso_store_get(ctx, ctx->ports->store, &key, 0, &entry);
     if (rc == SSO_OK)
         return sso_fail(ctx, SSO_UPSTREAM, 1144, WHAT ": it failed a moment ago");
@@ -93,7 +127,7 @@ static void note_down(sso_ctx_t *ctx, const sso_provider_t *provider)
                               .expires = ctx->now + SSO_INTROSPECT_DOWN };
     sso_store_key_t key;
 
-    if (ctx->ports->store && entry_key(ctx, provider, "introspection down", 0, &key) == SSO_OK)
+    if (ctx->ports->store && entry_key(ctx, provider, "down", 0, &key) == SSO_OK)
         sso_store_put(ctx, ctx->ports->store, &key, &item);
 }
 
@@ -225,31 +259,33 @@ static sso_rc_e call(sso_ctx_t *ctx, const sso_provider_t *provider, const char 
     return read_answer(ctx, provider, &reply, said);
 }
 
-static sso_rc_e ask(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token, int known,
-                    json_t **said)
+/* @a client: whom it is counted for; NULL: nobody */
+static sso_rc_e ask(sso_ctx_t *ctx, const sso_provider_t *provider, const char *token,
+                    const char *client, json_t **said)
 {
-    apr_uint32_t unused;
     const char *url;
     sso_rc_e rc;
 
     SSO_TRY(sso_provider_endpoint(ctx, provider, SSO_ENDPOINT_INTROSPECTION, &url));
     SSO_TRY(check_down(ctx, provider));
-    if (!known)
-        SSO_TRY(reserve(ctx, provider));
+    if (client)
+        SSO_TRY(reserve(ctx, provider, client));
     rc = call(ctx, provider, url, token, said);
     /* not for any other failure: one that a certain text brings about must not stop all others */
     if (rc == SSO_UPSTREAM && (SSO_HTTP_UNREACHABLE(ctx->err.number) || ctx->err.number == 1149))
         note_down(ctx, provider);
     if (rc == SSO_OK)
         rc = judge(ctx, provider, *said);
-    if (rc == SSO_OK && !known && ctx->ports->store && count(ctx, provider, -1, &unused) != SSO_OK)
-        sso_forgive(ctx);
+    if (rc == SSO_OK && client)
+        give_back(ctx, provider, client);
     return rc;
 }
 
 sso_rc_e sso_introspect(sso_ctx_t *ctx, const sso_accepted_t *accepted, const char *token,
                         int known, const sso_provider_t **provider, const json_t **claims)
 {
+    const char *client = known || !ctx->ports->store ? NULL
+                                                     : client_of(ctx->pool, accepted->peer);
     sso_err_t why = { .rc = SSO_OK };
     json_t *said = NULL;
     int i;
@@ -261,7 +297,7 @@ sso_rc_e sso_introspect(sso_ctx_t *ctx, const sso_accepted_t *accepted, const ch
 
         if (!sso_access_takes(accepted, candidate))
             continue;
-        rc = sso_within(ctx, ask(ctx, candidate, token, known, &said), candidate->name);
+        rc = sso_within(ctx, ask(ctx, candidate, token, client, &said), candidate->name);
         if (rc == SSO_OK) {
             *provider = candidate;
             *claims = said;

@@ -7,13 +7,15 @@
  * (RFC 7662; signed answers: RFC 9701).
  *
  * Anybody can present texts that are no tokens. So what may be asked about texts that have not been
- * seen to be tokens is bounded: SSO_INTROSPECT_MISSES_MAX in a minute for all processes together,
- * whatever else happens; a token that turned out to be one is not counted.
+ * seen to be tokens is bounded for all processes together, whatever else happens: in a minute
+ * SSO_INTROSPECT_MISSES_MAX for one client, so that it is not in the way of others, and
+ * SSO_INTROSPECT_ALL_MAX for all of them. A token that turned out to be one is not counted.
  */
 
 #include "sso_access.h"
 
 #define SSO_INTROSPECT_MISSES_MAX 100
+#define SSO_INTROSPECT_ALL_MAX    1000
 #define SSO_INTROSPECT_WINDOW     apr_time_from_sec(60)
 #define SSO_INTROSPECT_DOWN       apr_time_from_sec(5) /* how long a failure is remembered */
 

@@ -63,7 +63,7 @@ static const char *issuer_of(sso_ctx_t *ctx, const sso_provider_t *provider)
 
 static sso_rc_e serve(sso_ctx_t *ctx, const sso_request_t *request, sso_answer_t *answer)
 {
-    const sso_accepted_t accepted = { request->site->providers, request->place->use };
+    const sso_accepted_t accepted = { request->site->providers, request->place->use, NULL };
     json_t *servers, *body;
     int i;
 

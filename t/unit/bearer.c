@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens that are presented: header, gate, introspection, what is remembered and how long. */
-#include "browser.h"
+#include "bearer_world.h"
 
 #include "sso_access.h"
 #include "sso_credential.h"
@@ -9,7 +9,6 @@
 
 #define TYPE   "token-introspection+jwt"
 #define SIGNED "application/" TYPE
-#define ACTIVE "{\"active\":true,\"username\":\"zoe\",\"scope\":\"email grades:read\"}"
 
 /* ---- the header */
 
@@ -42,33 +41,6 @@ static void test_headers(void)
         is_int(jwt, headers[i].jwt, "its scheme");
     }
     is_int(sso_bearer_read(world_pool, NULL, NULL, NULL), SSO_ABSENT, "no header");
-}
-
-/* ---- asking as a program */
-
-static const sso_config_t *api_place(const char *credentials, const char *use)
-{
-    sso_config_t *record = world_record();
-
-    world_set(record, "EdxSSOCredentials", credentials, NULL);
-    if (use)
-        world_set(record, "EdxSSOUse", use, NULL);
-    return sso_record_merge(world_pool, world_site->config, record);
-}
-
-/* Present a token; the status, 0: let in. */
-static int present(int later, const sso_config_t *place, const char *token)
-{
-    browser_t program = { .place = place };
-
-    program.headers[0] = "Authorization";
-    program.headers[1] = apr_pstrcat(world_pool, "Bearer ", token, NULL);
-    return browse_at(later, &program, "GET", "/api");
-}
-
-static const char *user(void)
-{
-    return seen.answer.session ? seen.answer.session->remote_user : NULL;
 }
 
 /* ---- the gate, at a provider that is no LMS */
@@ -316,67 +288,6 @@ static void test_answers(void)
            "an LMS without EdxSSOAudience");
 }
 
-static void test_fresh(void)
-{
-    const sso_config_t *api = api_place("bearer", "lms");
-    int calls = token_endpoint.calls;
-
-    token_says(200, "application/json", ACTIVE);
-    is_int(present(0, api, "fresh"), 0, "a token");
-    is_int(present(59, api, "fresh"), 0, "within a minute");
-    is_int(token_endpoint.calls - calls, 1, "the provider is asked once");
-    is(user(), "zoe", "the same user");
-    token_says(200, "application/json", "{\"active\":false}");
-    is_int(present(60, api, "fresh"), 401, "revoked: known within a minute");
-    is_int(token_endpoint.calls - calls, 2, "asked again");
-    is_int(present(61, api, "fresh"), 401, "and then");
-    is_int(token_endpoint.calls - calls, 2, "not at once again");
-}
-
-static void test_flood(void)
-{
-    const sso_config_t *api = api_place("bearer", "lms");
-    int start = 640, calls, i, unavailable = 0; /* when a minute begins */
-
-    token_says(200, "application/json", ACTIVE);
-    is_int(present(start, api, "customer"), 0, "a token, before the flood");
-    token_says(200, "application/json", "{\"active\":false}");
-    calls = token_endpoint.calls;
-    for (i = 0; i < 400; i++)
-        unavailable += present(start + 1, api, apr_psprintf(world_pool, "garbage-%d", i)) == 503;
-    ok(token_endpoint.calls - calls <= SSO_INTROSPECT_MISSES_MAX, "%d calls for 400 texts",
-       token_endpoint.calls - calls);
-    ok(unavailable >= 300, "%d were told to come back later", unavailable);
-    is_int(seen.number, 1143, "why");
-    is(apr_table_get(seen.answer.headers, "Retry-After"), "5", "when");
-    is_int(present(start + 2, api, "customer"), 0, "the customer goes on");
-    token_says(200, "application/json", ACTIVE);
-    is_int(present(start + 59, api, "customer-2"), 503, "a new customer waits");
-    is_int(present(start + 61, api, "customer"), 0, "the old one is asked about all the same");
-    is_int(present(start + 61, api, "customer-2"), 0, "the new one, when the minute is over");
-    calls = token_endpoint.calls;
-    for (i = 0; i < 150; i++)
-        present(start + 62, api, apr_psprintf(world_pool, "good-%d", i));
-    is_int(token_endpoint.calls - calls, 150, "tokens that are some are not counted");
-}
-
-static void test_down(void)
-{
-    const sso_config_t *api = api_place("bearer", "lms");
-    int start = 1200, calls = token_endpoint.calls;
-
-    token_endpoint.fail = 310;
-    is_int(present(start, api, "down-1"), 503, "nobody answers");
-    is_int(seen.number, 310, "why");
-    is_int(present(start + 1, api, "down-2"), 503, "for a moment");
-    is_int(seen.number, 1144, "nobody is asked");
-    is_int(token_endpoint.calls - calls, 1, "one call");
-    token_says(500, "text/html", "");
-    is_int(present(start + 6, api, "down-3"), 502, "then it is tried again");
-    token_says(200, "application/json", ACTIVE);
-    is_int(present(start + 6, api, "down-4"), 0, "an answer that is of no use stops nobody else");
-}
-
 #define YES "{\"active\":true,\"username\":\"u\"}"
 #define SAYS(iss, aud, said)                                                                      \
     "{\"iss\":\"" iss "\",\"aud\":\"" aud "\",\"iat\":1,\"token_introspection\":" said "}"
@@ -465,11 +376,7 @@ static void test_cookies(void)
 
 int main(void)
 {
-    sso_provider_t *lms;
-
-    world_start();
-    lms = APR_ARRAY_IDX(world_site->providers, 0, sso_provider_t *);
-    lms->audiences = sso_words(world_pool, "openedx");
+    bearer_start();
     accepted.providers = world_site->providers;
     test_headers();
     test_gate();
@@ -477,9 +384,6 @@ int main(void)
     test_refused();
     test_policy();
     test_answers();
-    test_fresh();
-    test_flood();
-    test_down();
     test_signed();
     test_cookies();
     return tap_done();

@@ -16,6 +16,7 @@ typedef struct browser_t {
     const char *body;     /* of the next request, or NULL */
     const char *origin;   /* NULL: WORLD_ORIGIN */
     const sso_config_t *place;
+    const char *peer;     /* its address, or NULL */
     const char *headers[8]; /* name, value ..., NULL; the first NULL: a page is opened */
 } browser_t;
 
@@ -113,6 +114,7 @@ static inline sso_request_t *browser_request(sso_ctx_t *ctx, browser_t *browser,
     request->path = apr_pstrmemdup(ctx->pool, target, length);
     request->query = target[length] ? target + length + 1 : NULL;
     request->target = target;
+    request->peer = browser->peer;
     request->cookies = jar_header(ctx->pool, browser);
     request->headers = apr_table_make(ctx->pool, 4);
     request->read_body = browser_body;

@@ -20,7 +20,7 @@
 #define WORLD_ISSUER  "https://lms.example/oauth2"
 #define WORLD_MAC     "an-hmac-key-canary-of-32-or-more-bytes"
 #define WORLD_CANARY  "client-secret-canary"
-#define WORLD_ENTRIES 1024
+#define WORLD_ENTRIES 4096
 
 typedef struct memory_entry_t {
     int live;

@@ -37,7 +37,8 @@ static void pick_texts(sso_ctx_t *ctx, const sso_provider_t *provider, const jso
         session->user_id = sso_user_text(ctx, claims, *name);
     session->email = sso_user_text(ctx, claims, "email");
     session->name = sso_user_text(ctx, claims, "name");
-    session->tenant = sso_user_text(ctx, claims, "tid");
+    if (provider->kind == &sso_kind_entra) /* anybody else could write what they like there */
+        session->tenant = sso_user_text(ctx, claims, "tid");
 }
 
 /* They are the claims', which go. */

@@ -48,6 +48,7 @@ my %claims = (
     "caf\x{e9}" => 'one character',
     realm_access => { roles => ['one', 'two'] },
     resource_access => { studio => { roles => ['three'] } },
+    tid         => 'no tenant of Entra',
     remoteish   => "x\x{85}y",
 );
 my $browser = visitor('export', '/cgi/both', claims => \%claims);
@@ -82,6 +83,7 @@ my @names = (
     ['CLAIM_caf_', 'Claim-Caf-', 'one character'],
     ['CLAIM_roles', 'Claim-Roles', 'one,two'],
     ['CLAIM_client', 'Claim-Client', 'three'],
+    ['CLAIM_tid', 'Claim-Tid', 'no tenant of Entra'],
     ['CLAIM_gone', 'Claim-Gone', undef],
     ['CLAIM_remoteish', 'Claim-Remoteish', 'x y'],
     (map { ["CLAIM_$_", 'Claim-' . ucfirst $_, undef] } qw(aud exp iat azp nonce jti nbf at_hash)),

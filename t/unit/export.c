@@ -125,9 +125,10 @@ static void test_texts(void)
     sso_ctx_t *ctx = world_ctx(0);
     apr_table_t *env = apr_table_make(ctx->pool, 1), *headers = apr_table_make(ctx->pool, 1);
     sso_session_t *session = session_of(ctx, "{\"preferred_username\":\"u\",\"user_id\":42,"
-                                             "\"email\":\"e\",\"name\":\"n\",\"tid\":\"t\"}");
+                                             "\"email\":\"e\",\"name\":\"n\"}");
     sso_config_t *place = (sso_config_t *)(apr_uintptr_t)place_of(none);
 
+    session->tenant = "t";
     session->remote_id = "r";
     session->username = NULL;
     apr_table_setn(env, "EDXSSO_EMAIL", "forged");

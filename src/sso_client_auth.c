@@ -129,7 +129,7 @@ static sso_rc_e read_file(sso_ctx_t *ctx, const char *path, char **text, apr_siz
 
     if (rv == APR_SUCCESS && (info.filetype != APR_REG || info.size > SSO_JWT_MAX))
         return sso_fail(ctx, SSO_MISCONFIG, 421, "EdxSSOClientAssertion: %s is not a regular file "
-                        "of at most 64 KiB", path);
+                        "of at most %d KiB", path, SSO_JWT_MAX / 1024);
     if (rv == APR_SUCCESS)
         rv = apr_file_open(&file, path, APR_READ | APR_BINARY, APR_OS_DEFAULT, ctx->pool);
     if (rv == APR_SUCCESS) {

@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 
-#define SSO_JWT_MAX       (64 * 1024) /* bytes of a compact token */
+#define SSO_JWT_MAX       (256 * 1024) /* bytes of a compact token */
 #define SSO_JWK_COUNT_MAX 64          /* keys taken from one set */
 #define SSO_RSA_BITS_MIN  2048
 #define SSO_RSA_BITS_MAX  16384

@@ -161,6 +161,14 @@ is($proxied{'edxsso-claim-big'}, undef, 'and not among the headers');
 is($proxied{'edxsso-username'}, 'jsmith', 'which are there');
 expect_log('SSO0606', 'a claim left out');
 
+$browser = visitor('export', '/cgi/env', claims => { big => 'z' x 100_000 });
+%env = env_of($browser->get('/cgi/env'));
+is(length $env{EDXSSO_CLAIM_big}, 100_000, 'and one of 100 kB');
+%proxied = headers_of($browser->get('/proxy/both'));
+is($proxied{'edxsso-claim-big'}, undef, 'not among the headers either');
+is($proxied{'edxsso-username'}, 'jsmith', 'which are there');
+expect_log('SSO0606', 'a claim left out');
+
 my $limit = 'y' x 8192;
 $browser = visitor('export', '/cgi/env', claims => { big => $limit });
 %proxied = headers_of($browser->get('/proxy/both'));

@@ -233,8 +233,8 @@ static void add_way_on(sso_ctx_t *ctx, const sso_request_t *request, const sso_f
                     || !strcmp(fault->code, "cross_origin");
 
     if (!href && !request->origin)
-        return; /* nothing is known of this site's own address */
-    if (!href && elsewhere) {
+        href = "/"; /* nothing is known of this site's own address */
+    else if (!href && elsewhere) {
         label = SSO_T("Go to the front page");
         href = apr_pstrcat(ctx->pool, request->origin, "/", NULL);
     }

@@ -255,6 +255,7 @@ for my $case (@forwarded) {
         else {
             is($got->status, $wanted, "$url: $name");
             unlike($got->raw_bytes, qr/evil/, "$url: $name: not echoed");
+            like($got->body, qr{<a href="/">}, "$url: $name: a link to try again");
         }
     }
     my $got = at('forwarded', 'forwarded.test', '/app', @$headers, ['Accept', 'application/json'], ['Sec-Fetch-Mode', 'cors']);

@@ -168,8 +168,10 @@ sso_rc_e sso_bearer_find(sso_ctx_t *ctx, const sso_request_t *request, sso_found
         return sso_fail(ctx, SSO_DENIED, 1136, "bearer token refused: it is no JWT, and the scheme "
                         "says so");
     rc = find(ctx, request, &shown, &found->session);
-    if (rc == SSO_OK)
+    if (rc == SSO_OK) {
         found->bearer = 1;
+        found->token = shown.text;
+    }
     if ((rc == SSO_DENIED || rc == SSO_BAD_INPUT) && ctx->err.number != SSO_ACCESS_RESTRICTED) {
         const char *why = apr_psprintf(ctx->pool, "%s (%d)", ctx->err.text, ctx->err.number);
 
@@ -242,8 +244,10 @@ static sso_rc_e try_cookies(sso_ctx_t *ctx, const sso_request_t *request,
         return SSO_ABSENT;
     }
     SSO_TRY(rc);
-    if (is_own_doing(ctx, request))
+    if (is_own_doing(ctx, request)) {
+        found->token = shown.text;
         return SSO_OK;
+    }
     found->session = NULL;
     return sso_fail(ctx, SSO_DENIED, 1134, "%s: %.20s by JWT cookies from another site, or from "
                     "one that does not say which it is", provider->name, request->method);

@@ -16,6 +16,7 @@ typedef struct sso_found_t {
     const sso_session_t *session; /* of a token: a record that no cookie leads to */
     const char *why;              /* SSO_ABSENT: what there was, for log and page */
     int bearer;                   /* by a token in the Authorization header */
+    const char *token;            /* that came with the request and is who it is; NULL: none did */
 } sso_found_t;
 
 /** Try the credentials of the request's place. */

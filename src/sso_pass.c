@@ -28,16 +28,6 @@ int sso_pass_needs(const sso_config_t *place)
            || sso_list_has(place->pass_token, "access");
 }
 
-/* The token that the request itself came with: it has been judged. */
-static const sso_kept_t *of_request(sso_ctx_t *ctx, const sso_request_t *request)
-{
-    sso_kept_t *kept = apr_pcalloc(ctx->pool, sizeof(*kept));
-    int jwt;
-
-    return sso_bearer_read(ctx->pool, apr_table_get(request->headers, "Authorization"),
-                           &kept->access, &jwt) == SSO_OK ? kept : NULL;
-}
-
 const sso_kept_t *sso_pass_find(sso_ctx_t *ctx, const sso_request_t *request,
                                 const sso_found_t *found)
 {
@@ -46,8 +36,11 @@ const sso_kept_t *sso_pass_find(sso_ctx_t *ctx, const sso_request_t *request,
 
     if (!passes_any(request->place))
         return NULL;
-    if (found->bearer)
-        return of_request(ctx, request);
+    if (found->token) { /* the request itself came with it: it has been judged */
+        good = apr_pcalloc(ctx->pool, sizeof(*good));
+        good->access = found->token;
+        return good;
+    }
     if (sso_session_tokens(ctx, request->site, found->session, &kept) != SSO_OK)
         return NULL;
     good = apr_pmemdup(ctx->pool, kept, sizeof(*kept));

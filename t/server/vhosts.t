@@ -6,6 +6,7 @@ use EdxSSO::Browser;
 use EdxSSO::Httpd;
 use EdxSSO::SignIn;
 use EdxSSO::Test;
+use EdxSSO::Token ();
 
 allow_log('SSO0564', 'SSO0680', 'SSO0687');
 lms_reset();
@@ -60,6 +61,7 @@ unlike($lines[-1], qr/code=|state=/, 'without code and state');
     EdxSSOClientID     studio-sso
     EdxSSOClientSecret studio-secret
     EdxSSOJWKS         file:$ENV{LMS_FILES}/lms-jwks.json
+    EdxSSOAudience     openedx
 </EdxSSOProvider>
 ProxyPass "/given/"  "$ENV{ECHO_ROOT}/given/"
 ProxyPass "/open/"   "$ENV{ECHO_ROOT}/open/"
@@ -78,6 +80,13 @@ ProxyPass "/closed/" "$ENV{ECHO_ROOT}/closed/"
 </Location>
 <Location "/given/denied">
     Require all denied
+</Location>
+ProxyPass "/mfe/" "$ENV{ECHO_ROOT}/mfe/"
+<Location "/mfe/">
+    AuthType edxsso
+    Require  valid-user
+    EdxSSOCredentials jwt-cookie bearer
+    EdxSSOAuthorizationHeader jwt
 </Location>
 # who is there is asked ahead of time, so twice
 RewriteEngine on
@@ -112,6 +121,17 @@ END
     like($body, qr/^X-Ahead: jsmith$/m, 'asked ahead of time who is there');
     is(scalar(() = $body =~ /^(?:Remote-User: jsmith|Edxsso-Email: .*)$/mg), 2, 'the headers are there once');
     like($body, qr/^Authorization: Bearer eyJ/m, 'and so is the token, which has not been taken for one that came');
+
+    # the token that a request came with is the one that its app gets
+    my ($jwt, $other) = map { EdxSSO::Token::lms_token(user => $_) } qw(jsmith zoe);
+    my ($front, $back) = $jwt =~ /^(.*)\.([^.]*)$/;
+    my $cookies = ['Cookie', "edx-jwt-cookie-header-payload=$front; edx-jwt-cookie-signature=$back"];
+    my $program = EdxSSO::Browser->new(base => $httpd->url, as => 'plain');
+    for my $case ([$jwt, $cookies], [$jwt, $cookies, ['Authorization', "Bearer $other"]], [$other, ['Authorization', "Bearer $other"]]) {
+        my ($want, @headers) = @$case;
+        my ($got) = $program->get('/mfe/x', headers => \@headers)->body =~ /^Authorization: (.*)$/m;
+        is($got, "JWT $want", 'by ' . join ' and ', map { $_->[0] } @headers);
+    }
     $httpd->stop;
 }
 done_testing();

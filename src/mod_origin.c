@@ -49,7 +49,9 @@ static int split_host(apr_pool_t *pool, const char *text, seen_t *seen)
     }
     if (!length || length > 255)
         return 0;
-    seen->host = apr_pstrmemdup(pool, text, length);
+    rest = apr_pstrmemdup(pool, text, length);
+    ap_str_tolower(rest);
+    seen->host = rest;
     seen->port = (int)port;
     return 1;
 }
@@ -70,14 +72,25 @@ static void take_scheme(seen_t *seen, const char *scheme)
         seen->scheme = apr_tolower(scheme[4]) == 's' ? "https" : "http";
 }
 
+/* Of EdxSSOReturnHosts; the case of letters does not count. */
+static int is_allowed(const apr_array_header_t *hosts, const char *host)
+{
+    int i;
+
+    for (i = 0; hosts && i < hosts->nelts; i++)
+        if (!strcasecmp(host, APR_ARRAY_IDX(hosts, i, const char *)))
+            return 1;
+    return 0;
+}
+
 static void take_host(request_rec *r, const sso_site_t *site, const char *text, seen_t *seen)
 {
     const apr_array_header_t *allowed = site->config->return_hosts;
     seen_t named = *seen;
 
     if (split_host(r->pool, text, &named)
-        && (is_ours(r->server, named.host) || sso_list_has(allowed, text)
-            || sso_list_has(allowed, named.host)))
+        && (is_ours(r->server, named.host) || is_allowed(allowed, text)
+            || is_allowed(allowed, named.host)))
         *seen = named;
     else
         seen->foreign = 1;

@@ -88,6 +88,8 @@ static sso_rc_e build(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                                               : NULL);
         if (provider->kind->user) /* which makes up names of it */
             fill(claims, "sub", username);
+        else if (!username) /* RFC 7662 2.2: an answer has either, or both */
+            fill(claims, "preferred_username", sso_json_text(said, "sub"));
     }
     rc = sso_session_build(ctx, request->site, provider, claims, &made);
     if (rc == SSO_OK && asked && username && !provider->idmap) {

@@ -227,6 +227,7 @@ my @forwarded = (
     [[['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'front.test:8443']], qr{^https://front\.test:8443/}],
     [[['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'front.test'], ['X-Forwarded-Port', '8443']], qr{^https://front\.test:8443/}],
     [[['X-Forwarded-Proto', 'https'], ['X-Forwarded-Host', 'evil.test, front.test']], qr{^https://front\.test/}],
+    [[['X-Forwarded-Proto', 'HTTPS'], ['X-Forwarded-Host', 'Front.TEST']], qr{^https://front\.test/}],
     [[['Forwarded', 'for=1.2.3.4;host=front.test;proto=https']], qr{^https://front\.test/}],
     [[['Forwarded', 'host=evil.test, for="[::1]"; host="front.test"; proto=https']], qr{^https://front\.test/}],
     [[['X-Forwarded-Proto', 'gopher']], qr{^http://forwarded\.test}],

@@ -228,6 +228,8 @@ static const struct {
 } answers[] = {
     { ACTIVE, 0, 0, "zoe" },
     { "{\"active\":true,\"sub\":\"s\",\"preferred_username\":\"p\"}", 0, 0, "p" },
+    { "{\"active\":true,\"sub\":\"s\"}", 0, 0, "s" },
+    { "{\"active\":true,\"sub\":\"a\\nb\"}", 401, 603, NULL },
     { "{\"active\":true,\"username\":\"u\",\"preferred_username\":\"p\"}", 0, 0, "u" },
     { "{\"active\":true,\"username\":\"u\",\"aud\":\"openedx\",\"iss\":\"" WORLD_ISSUER "\"}", 0, 0,
       "u" },

@@ -135,7 +135,8 @@ void sso_request_params(sso_ctx_t *ctx, const sso_request_t *request, const apr_
         const char *value = request->expand ? request->expand(ctx, request->baton, row->val)
                                             : row->val;
 
-        if (value && *value)
+        /* what this sign-in has of its own (a hint, a step-up) stands; no parameter comes twice */
+        if (value && *value && !sso_form_has(form, row->key))
             sso_form_add(form, row->key, value);
     }
 }

@@ -149,12 +149,22 @@ static sso_rc_e plan_graph(sso_ctx_t *ctx, sso_provider_t *provider)
         return sso_fail(ctx, SSO_MISCONFIG, 80, "EdxSSOGraph: off stands alone");
     if (config->groups == SSO_GROUPS_NAMES)
         plan |= SSO_GRAPH_GROUPS;
-    if (plan)
+    if (plan && config->sign_in)
         add_scope(ctx, provider, "User.Read");
-    if (config->groups == SSO_GROUPS_NAMES)
+    if (config->groups == SSO_GROUPS_NAMES && config->sign_in)
         add_scope(ctx, provider, "GroupMember.Read.All");
     provider->graph = plan | SSO_GRAPH_OVERAGE;
     return SSO_OK;
+}
+
+/* Without metadata a tenant's GUID is the issuer; which one a domain has, only metadata say. */
+static sso_rc_e check_issuer(sso_ctx_t *ctx, const sso_config_t *config)
+{
+    if (strcasecmp(config->discovery, "off") || config->issuer || config->tenant_allow
+        || is_guid(config->tenant) || !strcasecmp(config->tenant, "consumers"))
+        return SSO_OK;
+    return sso_fail(ctx, SSO_MISCONFIG, 485, "EdxSSODiscovery is off, and EdxSSOTenant '%s' is no "
+                    "GUID: EdxSSOIssuer must say who the issuer is", config->tenant);
 }
 
 static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
@@ -163,6 +173,7 @@ static sso_rc_e resolve(sso_ctx_t *ctx, sso_provider_t *provider)
     const char *base = apr_pstrcat(ctx->pool, config->authority, "/", config->tenant, NULL);
 
     SSO_TRY(check_allow(ctx, config));
+    SSO_TRY(check_issuer(ctx, config));
     SSO_TRY(plan_graph(ctx, provider));
     SSO_TRY(sso_oidc_resolve(ctx, provider));
     if (!strcasecmp(config->discovery, "on"))
@@ -311,8 +322,7 @@ static sso_rc_e find_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, cons
     else if (provider->issuers)
         *from = APR_ARRAY_IDX(provider->issuers, 0, const char *);
     else
-        return sso_fail(ctx, SSO_MISCONFIG, 485, "without discovery EdxSSOIssuer must say who the "
-                        "issuer is");
+        *from = apr_pstrcat(ctx->pool, provider->config->authority, "/" TEMPLATE "/v2.0", NULL);
     return SSO_OK;
 }
 

@@ -131,7 +131,8 @@ static sso_rc_e send_there(sso_ctx_t *ctx, const sso_request_t *request,
     if (provider->config->response_mode == SSO_RESPONSE_FORM_POST)
         sso_form_add(form, "response_mode", "form_post");
     sso_request_params(ctx, request, provider->config->auth_param, form);
-    sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->scope, ' '));
+    if (provider->scope) /* an oauth2 section may ask for none */
+        sso_form_add(form, "scope", apr_array_pstrcat(ctx->pool, provider->scope, ' '));
     rc = sso_par_push(ctx, provider, form, &query);
     if (rc == SSO_ABSENT)
         query = sso_form_text(form);
@@ -266,13 +267,15 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
     return SSO_OK;
 }
 
-/* A parameter of the login URL: at most once. */
+/* A parameter of the login URL: at most once; an empty one is as good as none (RFC 6749 3.1). */
 static sso_rc_e parameter(sso_ctx_t *ctx, const apr_table_t *fields, const char *name,
                           const char **value)
 {
     int repeated = 0;
 
     *value = sso_form_one(fields, name, &repeated);
+    if (*value && !**value)
+        *value = NULL;
     return repeated ? sso_fail(ctx, SSO_BAD_INPUT, 501, "parameter '%s' came more than once", name)
                     : SSO_OK;
 }
@@ -357,7 +360,7 @@ sso_rc_e sso_login_serve(sso_ctx_t *ctx, const sso_request_t *request, const cha
             *c = *c == ',' ? ' ' : *c;
         names = sso_words(ctx->pool, words);
     }
-    if (names && !names->nelts) /* `provider=` names nobody: as if it were not there */
+    if (names && !names->nelts) /* `provider=,` names nobody: as if it were not there */
         names = NULL;
     SSO_TRY(candidates(ctx, request->site, names, &list));
     if (!list->nelts)

@@ -330,6 +330,18 @@ void sso_form_add(sso_form_t *form, const char *name, const char *value)
     form->used = (apr_size_t)(out - form->text);
 }
 
+int sso_form_has(const sso_form_t *form, const char *name)
+{
+    const char *field = form->text, *own = sso_pct_encode(form->pool, name);
+    apr_size_t length = strlen(own);
+
+    while (field && (strncmp(field, own, length) || field[length] != '=')) {
+        field = strchr(field, '&');
+        field = field ? field + 1 : NULL;
+    }
+    return field != NULL;
+}
+
 const char *sso_form_text(sso_form_t *form)
 {
     return form->text;

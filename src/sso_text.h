@@ -50,6 +50,8 @@ typedef struct sso_form_t sso_form_t;
 sso_form_t *sso_form_make(apr_pool_t *pool);
 /** Add a field, encoded; nothing is added when @a value is NULL. */
 void sso_form_add(sso_form_t *form, const char *name, const char *value);
+/** Whether there is a field of this name. */
+int sso_form_has(const sso_form_t *form, const char *name);
 /** What there is so far. It is the form's own: the next field may change it. */
 const char *sso_form_text(sso_form_t *form);
 

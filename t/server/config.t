@@ -135,6 +135,8 @@ my @mistakes = (
     [section('EdxSSOJWKS https:///x'), 'EdxSSOJWKS', 'https:///x'],
     [section('-EdxSSOJWKS', 'EdxSSOJWSHMACKey short'), 'EdxSSOJWSHMACKey'],
     [section('-EdxSSOJWKS', 'EdxSSOURLRoot http://lms.example.org', 'EdxSSOTrustTokenEndpoint on'), 'EdxSSOTrustTokenEndpoint', 'https'],
+    [section('<EdxSSOProvider campus entra>', 'EdxSSOTenant contoso.com', 'EdxSSODiscovery off',
+        map { "EdxSSOEndpoint $_ https://login.test/$_" } qw(authorization token jwks)), 'SSO0485', 'contoso.com', 'EdxSSOIssuer'],
     # two of a kind
     [section('EdxSSOCallbackPath /back') . section('<EdxSSOProvider two edx>', 'EdxSSOCallbackPath /back'), 'EdxSSOCallbackPath', "'lms'", "'two'", '/back'],
 );
@@ -178,6 +180,8 @@ my @good = (
     ['redis by socket', "EdxSSOStore redis+unix:///run/redis.sock\n" . section()],
     ['several secrets', "EdxSSOSecret " . 'a' x 40 . ' ' . 'b' x 40 . "\n" . section()],
     ['no provider at all', ''],
+    ['a section that is only a client, with a directive of sign-ins', section('<EdxSSOProvider campus entra>',
+        'EdxSSOTenant contoso.com', 'EdxSSOSignIn off', 'EdxSSOGroups names')],
     ['two providers', section() . section('<EdxSSOProvider two edx>')],
     ['a provider of one virtual host', "<VirtualHost *>\n" . section() . sprintf($place, 'EdxSSOUse lms') . "</VirtualHost>\n"],
 );

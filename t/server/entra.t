@@ -6,7 +6,7 @@ use EdxSSO::Test;
 use EdxSSO::Browser;
 use EdxSSO::SignIn;
 
-my @PROVIDERS = qw(one guid members orgs common any consumers);
+my @PROVIDERS = qw(one guid off members orgs common any consumers);
 my $TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'; # personal accounts
 allow_log('SSO0564', 'SSO0680');
 
@@ -70,6 +70,23 @@ reset_all();
     ok($last->{form}{x_who}[0], 'EdxSSOTokenParam, an expression');
     ok($last->{form}{client_secret}[0] && !$last->{raw_query}, 'the secret is in the body, not in the URL');
 }
+
+# ---- what the login URL says counts, and else EdxSSOAuthParam; no parameter comes twice, or empty
+for my $case (['login_hint=zoe%40b.c&prompt=login', 'zoe@b.c', 'login'], ['login_hint=&prompt=&tpa_hint=', 'ann@b.c', 'select_account'],
+    ['iss=&target_link_uri=&provider=off', 'ann@b.c', 'select_account']) {
+    my ($query, $hint, $prompt) = @$case;
+    my $there = browser('entra')->get("/edxsso/login?next=/app&$query" . ($query =~ /provider/ ? '' : '&provider=off'),
+        headers => [['X-Hint', 'ann@b.c']])->location // '';
+    for (['login_hint', $hint], ['prompt', $prompt]) {
+        my ($name, $value) = @$_;
+        my @all = map { EdxSSO::Browser::unescape($_) } $there =~ /[?&]$name=([^&]*)/g;
+        is_deeply(\@all, [$value], "$name for $query");
+    }
+}
+
+# ---- without discovery: the preset's rules stay
+signs_in(off => 'adele');
+is_refused(off => 'eve', 403, 'SSO0488', "another tenant's user");
 
 # ---- tenants
 is_refused(orgs => 'eve', 403, 'SSO0488', 'a tenant that is not in EdxSSOTenantAllow');

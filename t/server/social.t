@@ -266,6 +266,10 @@ fresh();
 
 fresh();
 signs_in('plain', 'a bare OAuth 2.0 server', 'REMOTE_USER=77@127.0.0.1', 'EDXSSO_USER_ID=77', 'EDXSSO_CLAIM_unit=physics');
+{
+    my (undef, $start) = signs_in('bare', 'the same without EdxSSOScope', 'REMOTE_USER=77@127.0.0.1');
+    unlike($start->location, qr/scope=/, 'no scope is asked for');
+}
 setting(plain => who => { iss => 'https://github.com', sub => '583231' });
 signs_in('plain', 'that says it is another', 'REMOTE_USER=583231@127.0.0.1');
 setting(plain => who => { sub => [1], id => undef });

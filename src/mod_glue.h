@@ -158,6 +158,8 @@ int mod_request_authenticate(request_rec *r);
 int mod_request_fixup(request_rec *r);
 int mod_request_handle(request_rec *r);
 
+/** The request that the browser sent, whatever was made of it since. */
+request_rec *mod_request_original(request_rec *r);
 /** What the core is to know of a request. */
 void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *request);
 /** One line for a failure. */

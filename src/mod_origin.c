@@ -151,13 +151,14 @@ static void take_forwarded_headers(request_rec *r, const sso_site_t *site, seen_
 static void take_request(request_rec *r, seen_t *seen)
 {
     const server_rec *s = r->server;
+    const apr_uri_t *uri = &mod_request_original(r)->parsed_uri; /* a part's has no host */
 
     seen->scheme = ap_http_scheme(r);
     if (r->hostname && is_ours(s, r->hostname)) {
         seen->host = strchr(r->hostname, ':') && *r->hostname != '['
                          ? apr_pstrcat(r->pool, "[", r->hostname, "]", NULL) : r->hostname;
-        seen->said = r->parsed_uri.port_str && *r->parsed_uri.port_str;
-        seen->port = seen->said ? r->parsed_uri.port : 0;
+        seen->said = uri->port_str && *uri->port_str;
+        seen->port = seen->said ? uri->port : 0;
     }
     else {
         seen->host = s->server_hostname;

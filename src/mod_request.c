@@ -15,8 +15,7 @@
 
 /* ---- httpd's request as the core sees it ---- */
 
-/* The request that the browser sent, whatever was made of it since. */
-static request_rec *original(request_rec *r)
+request_rec *mod_request_original(request_rec *r)
 {
     while (r->prev || r->main)
         r = r->prev ? r->prev : r->main;
@@ -35,7 +34,7 @@ static const char *expand(sso_ctx_t *ctx, void *baton, const char *expression)
 
 void mod_request_fill(request_rec *r, const sso_site_t *site, sso_request_t *request)
 {
-    request_rec *first = original(r);
+    request_rec *first = mod_request_original(r);
 
     request->site = site;
     request->place = ap_get_module_config(r->per_dir_config, &auth_edxsso_module);
@@ -195,7 +194,7 @@ static void pass_tokens(request_rec *r, sso_ctx_t *ctx, const sso_answer_t *answ
                         const sso_config_t *place)
 {
     if (place->authorization_header != SSO_AUTHORIZATION_OFF) {
-        mod_request_t *first = mod_request_state(original(r));
+        mod_request_t *first = mod_request_state(mod_request_original(r));
 
         if (!first->replaced)
             first->authorization = apr_table_get(r->headers_in, "Authorization");
@@ -206,7 +205,7 @@ static void pass_tokens(request_rec *r, sso_ctx_t *ctx, const sso_answer_t *answ
 
 void mod_request_put_back(request_rec *r)
 {
-    mod_request_t *first = mod_request_state(original(r));
+    mod_request_t *first = mod_request_state(mod_request_original(r));
 
     if (!first->replaced)
         return;
@@ -221,7 +220,7 @@ void mod_request_put_back(request_rec *r)
 static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
                   const sso_answer_t *answer)
 {
-    mod_request_t *first = mod_request_state(original(r));
+    mod_request_t *first = mod_request_state(mod_request_original(r));
 
     apr_table_setn(r->subprocess_env, "no-cache", "1"); /* mod_cache keeps nothing of this */
     if (first->exported) /* to a request that this one is made of, or that was made of this one */
@@ -258,6 +257,30 @@ static const sso_config_t *never_pass(apr_pool_t *pool, const sso_config_t *plac
     return copy;
 }
 
+/* Whether mod_dir asks for what may become the index of a directory, which has no type yet. */
+static int is_index(const request_rec *r)
+{
+    const char *type = r->main ? r->main->content_type : NULL;
+
+    return type && !strcmp(type, DIR_MAGIC_TYPE);
+}
+
+/*
+ * A part of another answer cannot send a browser anywhere: no sign-in is started for it. But
+ * mod_dir hands a redirect on.
+ */
+static const sso_config_t *of_part(const request_rec *r, const sso_config_t *place)
+{
+    sso_config_t *copy;
+
+    if (is_index(r) || (place->unauthenticated != SSO_UNAUTH_AUTO
+                        && place->unauthenticated != SSO_UNAUTH_LOGIN))
+        return place;
+    copy = apr_pmemdup(r->pool, place, sizeof(*place));
+    copy->unauthenticated = SSO_UNAUTH_401;
+    return copy;
+}
+
 static int authenticate(request_rec *r)
 {
     const sso_site_t *site = mod_site_of(r);
@@ -276,6 +299,8 @@ static int authenticate(request_rec *r)
     mod_request_fill(r, site, &request);
     if (state->own && sso_answer_guarded(site, request.place, state->path))
         request.place = never_pass(r->pool, request.place);
+    if (r->main)
+        request.place = of_part(r, request.place);
     state->answer = apr_palloc(r->pool, sizeof(*state->answer));
     sso_answer_place(&ctx, &request, state->answer);
     if (ctx.err.rc != SSO_OK)
@@ -284,8 +309,11 @@ static int authenticate(request_rec *r)
         admit(r, &ctx, &request, state->answer);
         return OK;
     }
-    if (r->main) /* part of another answer: there is no room for one of its own */
-        return state->answer->status >= 400 ? state->answer->status : HTTP_UNAUTHORIZED;
+    if (r->main) { /* part of another answer: there is no room for one of its own */
+        if (ap_is_HTTP_REDIRECT(state->answer->status))
+            add_headers(r, state->answer);
+        return state->answer->status;
+    }
     ap_run_insert_filter(r); /* mod_headers and its like see this answer as any other */
     return mod_request_send(r, state->answer);
 }
@@ -377,6 +405,11 @@ int mod_request_fixup(request_rec *r)
         r->user = own->user;
     if (r->user && !*r->user && is_place(r))
         r->user = NULL;
+    if (r->user && is_index(r) && !r->main->user && r->finfo.filetype == APR_REG && is_place(r)) {
+        /* which becomes this one, and httpd leaves the user behind */
+        r->main->user = apr_pstrdup(r->main->pool, r->user);
+        r->main->ap_auth_type = apr_pstrdup(r->main->pool, MOD_AUTH_TYPE);
+    }
     /* an internal redirect renames variables: what it leads to is a place's answer all the same */
     for (before = r->prev; before; before = before->prev) {
         const mod_request_t *state = ap_get_module_config(before->request_config,

@@ -189,6 +189,12 @@ DirectoryIndex index.shtml
     AddOutputFilter INCLUDES .shtml
     Require all granted
 </Directory>
+<Directory \@DIR\@/htdocs/gate>
+    <Files index.shtml>
+        AuthType edxsso
+        Require  valid-user
+    </Files>
+</Directory>
 <LocationMatch "^/(in|secret|zoe)/">
     AuthType edxsso
     Require  valid-user
@@ -196,10 +202,14 @@ DirectoryIndex index.shtml
 <Location "/zoe/">
     Require user zoe
 </Location>
+<Location "/metrics">
+    SetHandler edxsso-metrics
+</Location>
 END
-mkdir $httpd->dir . "/htdocs/$_" for qw(in in/list secret zoe open);
+mkdir $httpd->dir . "/htdocs/$_" for qw(in in/list secret zoe open gate);
 my %files = ('in/index.shtml' => 'index of <!--#echo var="REMOTE_USER" --> <!--#echo var="EDXSSO_PROVIDER" -->'
         . ' [<!--#include virtual="/secret/part.shtml" -->] [<!--#include virtual="/zoe/part.shtml" -->]',
+    'gate/index.shtml' => 'gate for <!--#echo var="REMOTE_USER" -->', 'gate/open.html' => 'x',
     'open/index.shtml' => 'open [<!--#include virtual="/secret/part.shtml" -->]',
     'secret/part.shtml' => 'CANARY for <!--#echo var="REMOTE_USER" -->', 'zoe/part.shtml' => 'CANARY for zoe', 'in/list/file.html' => 'x');
 for my $name (sort keys %files) {
@@ -210,7 +220,18 @@ for my $name (sort keys %files) {
 $httpd->start;
 my $reader = EdxSSO::Browser->new(base => $httpd->url);
 is($reader->get('/in/')->status, 302, 'DirectoryIndex, nobody: to sign in');
+my $begun = sub { ($reader->get('/metrics')->body =~ /^edxsso_sign_ins_started_total\{provider="lms"\} (\d+)$/m)[0] };
+my $so_far = $begun->();
 unlike($reader->get('/open/')->body, qr/CANARY/, 'an open page includes nothing protected for nobody');
+is($begun->(), $so_far, 'and starts no sign-in');
+my $gate = EdxSSO::Browser->new(base => $httpd->url);
+my $before_gate = $gate->get('/gate/');
+is($before_gate->status, 302, 'the index of a directory is protected by <Files>: to sign in');
+is(scalar(() = $before_gate->all('Set-Cookie')), 1, 'with the cookie for it');
+like($before_gate->header('Cache-Control'), qr/no-store/, 'kept by nobody');
+is($gate->get('/gate/', as => 'fetch')->status, 401, 'or 401');
+like(enter($gate, '/gate/')->body, qr/^gate for jsmith$/m, 'and comes back to it');
+is($gate->get('/gate/open.html')->status, 200, 'what stands beside it is open');
 my $index = enter($reader, '/in/');
 is($index->status, 200, 'DirectoryIndex, signed in');
 like($index->body, qr/index of jsmith lms \[CANARY for jsmith\]/, 'it knows the user, and so does what it includes');

@@ -88,6 +88,10 @@ ProxyPass "/mfe/" "$ENV{ECHO_ROOT}/mfe/"
     EdxSSOCredentials jwt-cookie bearer
     EdxSSOAuthorizationHeader jwt
 </Location>
+<Location "/way">
+    RewriteEngine on
+    RewriteRule . /closed/x
+</Location>
 # who is there is asked ahead of time, so twice
 RewriteEngine on
 RewriteCond "%{LA-U:REMOTE_USER}" "(.+)"
@@ -121,6 +125,9 @@ END
     like($body, qr/^X-Ahead: jsmith$/m, 'asked ahead of time who is there');
     is(scalar(() = $body =~ /^(?:Remote-User: jsmith|Edxsso-Email: .*)$/mg), 2, 'the headers are there once');
     like($body, qr/^Authorization: Bearer eyJ/m, 'and so is the token, which has not been taken for one that came');
+
+    my %asked = EdxSSO::Browser::query(EdxSSO::Browser->new(base => $httpd->url)->get('/way')->location // '');
+    is($asked{redirect_uri}, $httpd->url . '/edxsso/callback/lms', 'the port is known of a request made of another one, too');
 
     # the token that a request came with is the one that its app gets
     my ($jwt, $other) = map { EdxSSO::Token::lms_token(user => $_) } qw(jsmith zoe);

@@ -233,14 +233,14 @@ static int allowed(const sso_config_t *config, const char *from, const char *tid
  * The tenant whose token this is, in lower case. Two spellings of the claim are an attack. A token
  * of Azure AD B2C, which has `tfp` (its policy), has no tid: its issuer is one tenant's alone.
  */
-static sso_rc_e read_tenant(sso_ctx_t *ctx, const char *from, json_t *claims, char **tid)
+static sso_rc_e read_tenant(sso_ctx_t *ctx, const char *from, const json_t *claims, char **tid)
 {
     const char *text = sso_json_text(claims, "tid"), *name;
     apr_size_t length = 0;
     json_t *value;
     char *c;
 
-    json_object_foreach(claims, name, value) {
+    json_object_foreach((json_t *)(apr_uintptr_t)claims, name, value) {
         if (!strcasecmp(name, "tid") && strcmp(name, "tid"))
             return sso_fail(ctx, SSO_DENIED, 483, "it has the claim '%.10s' beside tid",
                             name);
@@ -248,8 +248,6 @@ static sso_rc_e read_tenant(sso_ctx_t *ctx, const char *from, json_t *claims, ch
     if (!json_object_get(claims, "tid") && sso_json_text(claims, "tfp") && !is_template(from)) {
         text = tenant_in(from, &length);
         text = text ? apr_pstrmemdup(ctx->pool, text, length) : NULL;
-        if (text)
-            json_object_set_new(claims, "tid", json_string(text));
     }
     if (!text || !is_guid(text))
         return sso_fail(ctx, SSO_DENIED, 484, "its tid is missing or no GUID");
@@ -343,6 +341,8 @@ static sso_rc_e judge_issuer(sso_ctx_t *ctx, const sso_provider_t *provider, con
         return sso_fail(ctx, SSO_DENIED, 488, "tenant %s is %s", tid,
                         provider->config->tenant_allow ? "not in EdxSSOTenantAllow"
                                                        : "not the one of EdxSSOTenant");
+    if (!json_object_get(jwt->claims, "tid")) /* only now it is certain whose token it is */
+        json_object_set_new(jwt->claims, "tid", json_string(tid));
     return SSO_OK;
 }
 

@@ -46,6 +46,7 @@ static void test_headers(void)
 /* ---- the gate, at a provider that is no LMS */
 
 #define OP_ISSUER "https://op.example"
+#define B2C_TENANT "11111111-2222-4333-8444-555555555555"
 
 static const char *op_token(const char *header, const char *claims)
 {
@@ -102,12 +103,25 @@ static const struct {
 
 static sso_accepted_t accepted;
 
+static sso_provider_t *make_provider(const char *name, const char *type, sso_config_t *config)
+{
+    sso_section_t section = { name, type, "line 1", config };
+    sso_ctx_t *ctx = world_ctx(0);
+    sso_provider_t *made = NULL;
+
+    ctx->pool = world_pool;
+    if (sso_provider_make(ctx, world_site, &section, NULL, &made) != SSO_OK)
+        printf("Bail out! %s\n", ctx->err.text);
+    APR_ARRAY_PUSH(world_site->providers, sso_provider_t *) = made;
+    sso_site_settle(ctx, world_site);
+    return made;
+}
+
 static void test_gate(void)
 {
     sso_config_t *config = world_record();
-    sso_section_t section = { "op", "oidc", "line 1", config };
-    sso_ctx_t *ctx = world_ctx(0);
-    sso_provider_t *op = NULL;
+    sso_provider_t *op;
+    sso_ctx_t *ctx;
     unsigned i;
 
     world_set(config, "EdxSSOIssuer", OP_ISSUER, "EdxSSODiscovery", "off", "EdxSSOClientID", "rp",
@@ -115,11 +129,7 @@ static void test_gate(void)
               "EdxSSOJWSHMACKey", WORLD_MAC, "EdxSSOAudience", "api rp", "EdxSSOEndpoint",
               "authorization https://op.example/a", "EdxSSOEndpoint", "token https://op.example/t",
               "EdxSSOEndpoint", "introspection https://op.example/i", NULL);
-    ctx->pool = world_pool;
-    if (sso_provider_make(ctx, world_site, &section, NULL, &op) != SSO_OK)
-        printf("Bail out! %s\n", ctx->err.text);
-    APR_ARRAY_PUSH(world_site->providers, sso_provider_t *) = op;
-    sso_site_settle(ctx, world_site);
+    op = make_provider("op", "oidc", config);
     for (i = 0; i < SSO_COUNT(gate); i++) {
         const sso_provider_t *provider = NULL;
         const json_t *claims = NULL;
@@ -134,6 +144,31 @@ static void test_gate(void)
 }
 
 /* ---- what is remembered */
+
+/* What a section does with the claims while it looks whether a token is its own, no other sees. */
+static void test_untouched(void)
+{
+    apr_array_header_t *both = apr_array_make(world_pool, 2, sizeof(sso_provider_t *));
+    sso_accepted_t either = { both, NULL, NULL };
+    sso_config_t *config = world_record();
+    const sso_provider_t *found = NULL;
+    const json_t *claims = NULL;
+
+    world_set(config, "EdxSSOTenant", B2C_TENANT, "EdxSSODiscovery", "off", "EdxSSOIssuer",
+              "https://b2c.example/" B2C_TENANT "/v2.0/", "EdxSSOClientID", "rp", "EdxSSOAudience",
+              "api", "EdxSSOClientSecret", WORLD_CANARY, "EdxSSOJWKS", "https://b2c.example/keys",
+              "EdxSSOEndpoint", "authorization https://b2c.example/a", "EdxSSOEndpoint",
+              "token https://b2c.example/t", NULL);
+    APR_ARRAY_PUSH(both, sso_provider_t *) = make_provider("b2c", "entra", config);
+    APR_ARRAY_PUSH(both, const sso_provider_t *) = sso_provider_find(world_site, "op");
+    is_int(sso_access_check(world_ctx(0), &either,
+                            op_token(JWT, op_claims(",\"aud\":\"api\",\"tfp\":\"x\"")), &found,
+                            &claims), SSO_OK, "a token of the second of two sections");
+    ok(found == sso_provider_find(world_site, "op") && claims && !json_object_get(claims, "tid"),
+       "has no tenant of the first");
+    apr_array_pop(world_site->providers);
+    sso_site_settle(world_ctx(0), world_site);
+}
 
 static void test_remembered(void)
 {
@@ -382,6 +417,7 @@ int main(void)
     accepted.providers = world_site->providers;
     test_headers();
     test_gate();
+    test_untouched();
     test_remembered();
     test_refused();
     test_policy();

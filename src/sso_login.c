@@ -267,14 +267,17 @@ sso_rc_e sso_login_send(sso_ctx_t *ctx, const sso_request_t *request, const char
     return SSO_OK;
 }
 
-/* A parameter of the login URL: at most once; an empty one is as good as none (RFC 6749 3.1). */
+/*
+ * A parameter of the login URL: at most once; an empty one is as good as none (RFC 6749 3.1), but
+ * for an issuer, which says who starts the sign-in and is nobody's.
+ */
 static sso_rc_e parameter(sso_ctx_t *ctx, const apr_table_t *fields, const char *name,
                           const char **value)
 {
     int repeated = 0;
 
     *value = sso_form_one(fields, name, &repeated);
-    if (*value && !**value)
+    if (*value && !**value && strcmp(name, "iss"))
         *value = NULL;
     return repeated ? sso_fail(ctx, SSO_BAD_INPUT, 501, "parameter '%s' came more than once", name)
                     : SSO_OK;

@@ -34,9 +34,13 @@ static int time_is_over(sso_document_work_t *work)
 
 /* ---- entries */
 
-/* What a provider's rules accepted is kept apart from what those of another one did. */
+/*
+ * What a provider's rules accepted is kept apart from what those of another one did; and a window,
+ * which is as long as EdxSSOJWKSMinRefresh of a section, does not shut out one with a shorter one.
+ */
 sso_rc_e sso_document_keys(sso_document_work_t *work)
 {
+    apr_interval_time_t window = work->want->provider->config->jwks_min_refresh;
     const apr_array_header_t *issuers = work->want->kind->issued ? work->want->provider->issuers
                                                                  : NULL;
     int i, count = 4 + (issuers ? issuers->nelts : 0);
@@ -48,7 +52,9 @@ sso_rc_e sso_document_keys(sso_document_work_t *work)
     for (i = 4; i < count; i++)
         parts[i] = sso_bytes(APR_ARRAY_IDX(issuers, i - 4, const char *));
     for (i = 0; i < SSO_DOCUMENT_ENTRIES; i++) {
-        parts[1] = sso_bytes(entry_names[i]);
+        parts[1] = sso_bytes(i == SSO_DOCUMENT_WINDOW
+                                 ? apr_psprintf(work->at.pool, "%s %" APR_TIME_T_FMT,
+                                                entry_names[i], window) : entry_names[i]);
         SSO_TRY(sso_digest(&work->at, parts, count, work->keys[i].bytes));
     }
     return SSO_OK;

@@ -190,6 +190,20 @@ sub at_barrier {
     cmp_ok(Time::HiRes::time() - $began, '<', 4.5, 'when the window is over at the latest');
 }
 
+# Two sections with the same keys: who may look less often does not keep the other from it
+{
+    lms_reset('patient');
+    lms(config => { legacy_discovery => JSON::PP::true() });
+    my $httpd = documents_site("EdxSSOJWKSMinRefresh 1s\n", more => "<EdxSSOProvider patient edx>\nEdxSSOURLRoot $root\n"
+        . "EdxSSODiscovery on\nEdxSSOClientID studio-sso\nEdxSSOClientSecret studio-secret\nEdxSSOJWKSMinRefresh 1d\n</EdxSSOProvider>\n")->start;
+    for my $name (qw(lms patient lms)) {
+        lms(rotate => { keep => 0 });
+        select undef, undef, undef, 1.2; # past the shorter of the two
+        my $browser = EdxSSO::Browser->new(base => $httpd->url);
+        is($browser->follow($browser->get("/edxsso/login?provider=$name&next=/app/index.txt"))->status, 200, "a new key, by $name");
+    }
+}
+
 # ---- nobody there at the start
 
 {

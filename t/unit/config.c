@@ -79,7 +79,7 @@ static void test_limits(void)
         const char *directive, *words;
         int good;
     } values[] = {
-        { "EdxSSOSessionIdle", "1m", 1 }, { "EdxSSOSessionIdle", "59s", 0 },
+        { "EdxSSOSessionIdle", "1s", 1 }, { "EdxSSOSessionIdle", "0s", 0 },
         { "EdxSSOSessionIdle", "30d", 1 }, { "EdxSSOSessionIdle", "31d", 0 },
         { "EdxSSOLoginTimeout", "0s", 0 }, { "EdxSSOLoginTimeout", "1d", 1 },
         { "EdxSSOClockSkew", "0", 1 }, { "EdxSSOClockSkew", "16m", 0 },

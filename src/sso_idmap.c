@@ -274,7 +274,8 @@ static sso_rc_e question(sso_ctx_t *ctx, const sso_provider_t *provider, const j
                                       : "no id");
         return SSO_ABSENT;
     }
-    if (*map->prefix && strncmp(id, map->prefix, strlen(map->prefix)))
+    if (map->by == SSO_IDMAP_REMOTE_ID && *map->prefix
+        && strncmp(id, map->prefix, strlen(map->prefix)))
         id = apr_pstrcat(ctx->pool, map->prefix, id, NULL);
     ask->by = map->by;
     ask->id = id;

@@ -139,6 +139,11 @@ static void test_question(void)
     for (i = 0; i < SSO_COUNT(none); i++)
         join(world_ctx(0), provider, none[i], SSO_IDMAP_USUAL, &row);
     is_int(api.questions, 0, "what cannot be asked for is not");
+    forget_all();
+    api_says(200, PAGE(ROW("jo", "77")));
+    join(world_ctx(0), section("lms lti-campus", "allow"), "jo", SSO_IDMAP_USUAL, &row);
+    ok(strstr(api.url, "/lti-campus/users?username=jo&"), "no consumer key before a user's name");
+    is(row.remote_id, "77", "the remote id of an LTI user");
 }
 
 static void test_token(void)

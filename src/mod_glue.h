@@ -126,6 +126,8 @@ int mod_regex_search(const char *pattern, const char *text, sso_match_t found[SS
 
 /* mod_watch.c */
 void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
+/** A child that ends lets that work come to its end, for a moment. */
+void mod_watch_child(apr_pool_t *pchild);
 
 /* mod_status.c */
 struct sso_metrics_t;

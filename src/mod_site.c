@@ -488,4 +488,5 @@ void mod_site_child(apr_pool_t *pchild, server_rec *s)
         || mod_jwt_child(&ctx) != SSO_OK)
         report(&ctx, s);
     apr_pool_cleanup_register(pchild, NULL, stop_child, apr_pool_cleanup_null);
+    mod_watch_child(pchild);
 }

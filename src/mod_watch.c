@@ -7,10 +7,16 @@
 
 #include "sso_metadata.h"
 
+#include <apr_atomic.h>
 #include <mod_watchdog.h>
 
 #define WATCHDOG "_edxsso_"
 #define PACE     apr_time_from_sec(1) /* how often we look whether something is due */
+#define PATIENCE apr_time_from_sec(2) /* of a child that ends while a document comes */
+#define NAP      apr_time_from_msec(5)
+
+/* Of this child: it ends; its watchdog's thread is at work. */
+static volatile apr_uint32_t ending, working;
 
 /* A provider and when it wants to be looked at again. */
 typedef struct watched_t {
@@ -26,7 +32,8 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
 
     if (state != AP_WATCHDOG_STATE_RUNNING)
         return APR_SUCCESS;
-    for (i = 0; i < list->nelts; i++) {
+    apr_atomic_set32(&working, 1);
+    for (i = 0; i < list->nelts && !apr_atomic_read32(&ending); i++) {
         watched_t *watched = &APR_ARRAY_IDX(list, i, watched_t);
         sso_ctx_t ctx = { 0 };
 
@@ -38,7 +45,28 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
         sso_documents_refresh(&ctx, watched->provider, &watched->next); /* it logs for itself */
         apr_pool_destroy(ctx.pool);
     }
+    apr_atomic_set32(&working, 0);
     return APR_SUCCESS;
+}
+
+/*
+ * mod_watchdog does not wait for its thread when a child ends. What the thread uses, OpenSSL among
+ * it, goes with the process: it gets a moment to leave that alone.
+ */
+static apr_status_t let_finish(void *unused)
+{
+    apr_interval_time_t left = PATIENCE;
+
+    (void)unused;
+    apr_atomic_set32(&ending, 1);
+    for (; apr_atomic_read32(&working) && left > 0; left -= NAP)
+        apr_sleep(NAP);
+    return APR_SUCCESS;
+}
+
+void mod_watch_child(apr_pool_t *pchild)
+{
+    apr_pool_pre_cleanup_register(pchild, NULL, let_finish);
 }
 
 static apr_array_header_t *watched_providers(apr_pool_t *pconf, server_rec *main_server)

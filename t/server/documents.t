@@ -3,7 +3,9 @@
 # it while the provider is down; new keys at once, unknown ones no more often than allowed.
 use strict;
 use warnings;
+use IO::Socket::INET ();
 use JSON::PP ();
+use POSIX ();
 use Time::HiRes ();
 use EdxSSO::Test;
 use EdxSSO::Httpd;
@@ -202,6 +204,27 @@ sub at_barrier {
         my $browser = EdxSSO::Browser->new(base => $httpd->url);
         is($browser->follow($browser->get("/edxsso/login?provider=$name&next=/app/index.txt"))->status, 200, "a new key, by $name");
     }
+}
+
+# ---- a child that ends while a document comes: it is read to its end, and nothing that it needs goes before
+
+for my $mpm (qw(event prefork)) {
+    my $listener = IO::Socket::INET->new(Listen => 9, LocalAddr => '127.0.0.1:0') or die "$!\n";
+    my $httpd = documents_site('', root => 'http://127.0.0.1:' . $listener->sockport, mpm => $mpm)->start;
+    my $asked = $listener->accept;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        while (defined(my $line = <$asked>)) { last if $line eq "\r\n" }
+        select undef, undef, undef, 0.25; # httpd has been told to stop
+        print {$asked} "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{}";
+        close $asked;
+        POSIX::_exit(0);
+    }
+    close $asked;
+    $httpd->stop;
+    waitpid $pid, 0;
+    like($httpd->log_text, qr/SSO0353: .*names no issuer/, "$mpm: read to its end");
+    unlike($httpd->log_text, qr/exit signal/, "$mpm: nothing crashed");
 }
 
 # ---- nobody there at the start

@@ -4,9 +4,10 @@
 # ratios and counts; times are of this machine at this moment.
 #
 #   BENCH_ENTRIES=1000000 make bench    beside so many other sessions (default 200000)
-#   BENCH_ONLY='store redis' make bench some of: instructions throughput store requests redis memory restarts
+#   BENCH_ONLY='store redis' make bench some of: instructions signin documents hang store requests redis memory
+#                                       restarts full hosts throughput clients mpms
 #
-# instructions and throughput are side by side with mod_auth_openidc and mod_oauth2, if they are there.
+# Side by side with mod_auth_openidc and mod_oauth2, if they are there.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=/dev/null
@@ -16,7 +17,8 @@ install_packages $BENCH_PACKAGES || echo "Without them: fewer columns, no throug
 BUILD_DIR=${BUILD_DIR:-$PWD}
 PATH=$PATH:/usr/sbin:/sbin
 BENCH_ENTRIES=${BENCH_ENTRIES:-200000}
-BENCH_ONLY=${BENCH_ONLY:-instructions store requests redis memory restarts throughput}
+BENCH_ONLY=${BENCH_ONLY:-instructions signin documents hang store requests redis memory restarts full hosts \
+    throughput clients mpms}
 BENCH_DIR=$(mktemp -d /tmp/edxsso-bench.XXXXXX)
 export BUILD_DIR PATH BENCH_ENTRIES BENCH_DIR
 trap 'rm -rf "$BENCH_DIR"' EXIT
@@ -32,6 +34,7 @@ for name in store_bench store_fill; do
         "$BUILD_DIR/.libs/libsso.a" $libs $(pkg-config --libs cjose libcurl) \
         $(pkg-config --libs hiredis 2>/dev/null || :)
 done
+${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -o "$BENCH_DIR/backend" t/bench/backend.c
 
 as_user=
 if [ "$(id -u)" = 0 ]; then # httpd's children cannot be root
@@ -47,14 +50,12 @@ for part in $BENCH_ONLY; do
         $as_user "$BENCH_DIR/store_bench" "$BENCH_DIR" 1000 200000
         $as_user "$BENCH_DIR/store_bench" "$BENCH_DIR" "$BENCH_ENTRIES" 200000
         ;;
-    instructions | throughput)
-        $as_user perl -It/lib t/bench/contest.pl "$part"
-        ;;
-    requests | redis | memory | restarts)
-        $as_user perl -It/lib t/bench/sessions.pl "$part"
-        ;;
+    instructions) $as_user perl -It/lib t/bench/instructions.pl ;;
+    signin | documents | hang) $as_user perl -It/lib t/bench/provider.pl "$part" ;;
+    throughput | clients | mpms | hosts) $as_user perl -It/lib t/bench/throughput.pl "$part" ;;
+    requests | redis | memory | restarts | full) $as_user perl -It/lib t/bench/sessions.pl "$part" ;;
     *)
-        echo "BENCH_ONLY: $part: instructions, throughput, store, requests, redis, memory or restarts" >&2
+        echo "BENCH_ONLY: there is no $part; see the head of $0" >&2
         exit 2
         ;;
     esac

@@ -34,18 +34,7 @@ sub documents_site {
 }
 
 # httpd without what fetches ahead: only requests fetch
-my %NO_WATCHDOG = (server => "EdxSSOHTTPTimeout 1s 2s\n");
-sub without_watchdog {
-    my ($httpd) = @_;
-    my $file = $httpd->dir . '/httpd.conf';
-    open my $in, '<', $file or die "$!\n";
-    my $text = do { local $/; <$in> };
-    $text =~ s/^LoadModule watchdog_module.*\n//m;
-    open my $out, '>', $file or die "$!\n";
-    print {$out} $text;
-    close $out;
-    return $httpd;
-}
+my @NO_WATCHDOG = (without => [qw(watchdog)]);
 
 sub fetched { return join ' and ', map { lms_calls($_) } $METADATA, $KEYS }
 sub down { lms(answer => { endpoint => $_, wire => 'reset', count => 0 }) for $METADATA, $KEYS; return }
@@ -84,7 +73,7 @@ sub at_barrier {
     fresh_lms();
     my $count = slow() ? 100 : 40;
     # the redirects need the metadata, the callbacks the keys
-    my $httpd = without_watchdog(documents_site('', more => "MaxRequestWorkers 64\n"))->start;
+    my $httpd = documents_site('', more => "MaxRequestWorkers 64\n", @NO_WATCHDOG)->start;
     lms(answer => { endpoint => $_, delay => 0.5, count => 1 }) for $METADATA, $KEYS;
     is(at_barrier($httpd, $count), $count, "$count sign-ins meet a cold cache: all succeed");
     is(fetched(), '1 and 1', 'metadata and keys were fetched once');
@@ -104,7 +93,7 @@ sub at_barrier {
     is(fetched(), '1 and 1', 'documents are those that were kept');
     $httpd->stop;
 
-    my $together = without_watchdog(documents_site(''))->start;
+    my $together = documents_site('', @NO_WATCHDOG)->start;
     my $before = fetched();
     $load = EdxSSO::Load->start(port => $together->port, path => '/app/index.txt', clients => 10, pause => 0, most => 100,
         expect => 302);
@@ -132,8 +121,8 @@ sub at_barrier {
 
 {
     fresh_lms();
-    my $httpd = without_watchdog(documents_site("EdxSSOProviderConfigurationCacheTTL 1s\nEdxSSOJWKSCacheTTL 1s\n"
-        . "EdxSSOStaleIfError 6s\n", %NO_WATCHDOG))->start;
+    my $httpd = documents_site("EdxSSOProviderConfigurationCacheTTL 1s\nEdxSSOJWKSCacheTTL 1s\n"
+        . "EdxSSOStaleIfError 6s\n", server => "EdxSSOHTTPTimeout 1s 2s\n", @NO_WATCHDOG)->start;
     ok(sign_in($httpd), 'signed in');
     my $since = Time::HiRes::time();
     down();

@@ -3,8 +3,9 @@ package EdxSSO::Contest;
 # This module and its peers on the same httpd, with the same provider and the same claims: sites for the
 # figures of t/bench. The provider is t/idp/oidc.py with 20 claims and 12 groups.
 #
-#   my $provider = EdxSSO::Contest::provider($servers);        # its URL
-#   my $httpd = EdxSSO::Contest::site('edxsso', $provider);    # or: none, openidc, oauth2
+#   my $provider = EdxSSO::Contest::provider($servers);        # its URL; well($provider): as at its start
+#   my $httpd = EdxSSO::Contest::site('edxsso', $provider);    # or: none, openidc, oauth2; provider => lines about it,
+#                                                              # server, more => lines before and after
 #   my $token = EdxSSO::Contest::token(7);                     # for /api
 #   EdxSSO::Contest::sign_in_by($client);                       # by an EdxSSO::Callgrind::Client: its two requests
 #   my $cookies = EdxSSO::Contest::sign_in($httpd);            # 'name=value; ...' of a session, as the browser has them
@@ -30,18 +31,28 @@ my %CLAIMS = (
 sub provider {
     my ($servers, @options) = @_;
     my $root = $servers->start('/usr/bin/python3', 't/idp/oidc.py', @options);
-    control($root, users => { name => 'jane', claims => \%CLAIMS });
-    control($root, user => { default => 'jane' });
-    control($root, config => { par => JSON::PP::false }); # which one of them would use
+    well($root);
     return $root;
 }
 
+# As at its start: it answers, and nothing was asked yet.
+sub well {
+    my ($root) = @_;
+    control($root, reset => {});
+    control($root, users => { name => 'jane', claims => \%CLAIMS });
+    control($root, user => { default => 'jane' });
+    control($root, config => { par => JSON::PP::false }); # which one of them would use
+    return;
+}
+
+# Its control API; without a value a GET.
 sub control {
     my ($root, $what, $given) = @_;
-    my $answer = EdxSSO::Browser->new(base => $root, as => 'plain')->request(POST => "/_ctl/$what",
+    my $caller = EdxSSO::Browser->new(base => $root, as => 'plain');
+    my $answer = !defined $given ? $caller->get("/_ctl/$what") : $caller->request(POST => "/_ctl/$what",
         body => JSON::PP->new->utf8->encode($given), headers => [['Content-Type', 'application/json']]);
     die "the provider: $what: " . $answer->status . ' ' . $answer->body . "\n" if $answer->status != 200;
-    return;
+    return $answer->json;
 }
 
 # Whether what was built is what people install.
@@ -100,7 +111,7 @@ sub token {
 my %LINES = (
     none => sub { '' },
     edxsso => sub {
-        my ($root) = @_;
+        my ($root, $about) = @_;
         my $jwks = issuer()->{dir} . '/jwks.json';
         return <<"END";
 <EdxSSOProvider oidc oidc>
@@ -108,7 +119,7 @@ my %LINES = (
     EdxSSODiscovery     $root/.well-known/openid-configuration
     EdxSSOClientID      rp
     EdxSSOClientSecret  $SECRET
-</EdxSSOProvider>
+$about</EdxSSOProvider>
 <EdxSSOProvider api oidc>
     EdxSSOIssuer        $ISSUER
     EdxSSODiscovery     off
@@ -134,7 +145,7 @@ EdxSSOExport both
 END
     },
     openidc => sub {
-        my ($root) = @_;
+        my ($root, $about) = @_;
         my $cert = issuer()->{dir} . '/cert.pem';
         return <<"END";
 OIDCProviderMetadataURL  $root/.well-known/openid-configuration
@@ -147,7 +158,7 @@ OIDCPKCEMethod           S256
 OIDCPassClaimsAs         both
 OIDCOAuthVerifyCertFiles bench#$cert
 OIDCOAuthRemoteUserClaim sub
-<Location /app>
+$about<Location /app>
     AuthType openid-connect
     Require  valid-user
 </Location>
@@ -175,9 +186,18 @@ END
 
 my %MODULES = (openidc => 'auth_openidc', oauth2 => 'oauth2');
 
+# Sessions in an EdxSSO::Redis
+sub redis_lines {
+    my ($which, $redis) = @_;
+    return 'EdxSSOStore "' . $redis->url . "\"\nEdxSSOSecret \"a secret that all httpds of the bench know, of some length\"\n"
+        if $which eq 'edxsso';
+    return $which ne 'openidc' ? '' : "OIDCCacheType redis\nOIDCRedisCacheServer 127.0.0.1:" . $redis->port
+        . "\nOIDCRedisCachePassword " . $redis->password . "\n";
+}
+
 sub site {
     my ($which, $root, %option) = @_;
-    my $text = "KeepAlive on\nLogLevel warn\n" . ($option{server} // '') . $LINES{$which}->($root) . ($option{more} // '');
+    my $text = "KeepAlive on\nLogLevel warn\n" . ($option{server} // '') . $LINES{$which}->($root, $option{provider} // '') . ($option{more} // '');
     my $httpd = EdxSSO::Httpd->new(mpm => 'event', without_module => $which ne 'edxsso',
         modules => [$MODULES{$which} // ()], config => $text, %{ $option{httpd} // {} });
     for my $place (qw(app open api)) {

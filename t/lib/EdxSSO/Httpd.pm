@@ -10,7 +10,8 @@ package EdxSSO::Httpd;
 #   $httpd->crash;               # SIGKILL for all of it at once
 #   $httpd->configure('...');    # another configuration from the next start or restart on
 #
-# Options: mpm (event), modules (more to load: [qw(cgid proxy ssl)]), env, defines (-D). The directory goes
+# Options: mpm (event), modules (more to load: [qw(cgid proxy ssl)]), without (not to load: [qw(watchdog)]), env,
+# defines (-D). The directory goes
 # away with the object, unless TEST_KEEP is set.
 use strict;
 use warnings;
@@ -52,7 +53,7 @@ sub new {
     my ($class, %option) = @_;
     my $dir = File::Temp::tempdir('edxsso-XXXXXX', TMPDIR => 1);
     chmod 0755, $dir;
-    my $self = bless { mpm => $ENV{TEST_MPM} || 'event', modules => [], defines => [], env => {}, %option,
+    my $self = bless { mpm => $ENV{TEST_MPM} || 'event', modules => [], without => [], defines => [], env => {}, %option,
         dir => $dir, port => $option{port} || free_port(), owner => $$ }, $class;
     mkdir "$dir/$_" for qw(htdocs logs state);
     return $self->configure($self->{config});
@@ -71,12 +72,13 @@ sub configure {
 sub _text {
     my ($self) = @_;
     my $dir = $self->{dir};
+    my %without = map { $_ => 1 } @{ $self->{without} };
     my $text = "ServerRoot $dir\nServerName localhost:$self->{port}\n"
         . ($self->{listen} // "Listen 127.0.0.1:$self->{port}\n")
         . "PidFile $dir/httpd.pid\nErrorLog $dir/logs/error_log\nLogLevel info"
         . ($self->{without_module} ? "\n" : " auth_edxsso:trace8\n")
         . "DefaultRuntimeDir $dir/logs\nDocumentRoot $dir/htdocs\n"
-        . load_lines("mpm_$self->{mpm}", @BASE_MODULES, @{ $self->{modules} })
+        . load_lines("mpm_$self->{mpm}", grep({ !$without{$_} } @BASE_MODULES), @{ $self->{modules} })
         . ($self->{without_module} ? '' : 'LoadModule auth_edxsso_module ' . module_so() . "\nEdxSSOStateDir $dir/state\n")
         . "TypesConfig /dev/null\nCustomLog $dir/logs/access_log \"%h %l %u %t \\\"%r\\\" %>s %b\"\n"
         . "StartServers 2\n<IfModule !mpm_prefork_module>\nServerLimit 4\nThreadsPerChild 16\n"

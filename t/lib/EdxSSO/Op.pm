@@ -7,7 +7,7 @@ package EdxSSO::Op;
 #   $op->section('op', "EdxSSOTokenRefresh 10m\n") # of httpd's configuration
 #   $op->ctl(config => { ... }); $op->ctl('state')->{reused};
 #   $op->calls('/token', 'refresh_token');         # requests of that grant
-#   my @answers = at_once($port, 200, $path, $cookie);
+#   my @answers = at_once($port, 200, $path, $cookie, "More: header lines\r\n");
 use strict;
 use warnings;
 use Exporter 'import';
@@ -62,14 +62,15 @@ sub calls { my ($self, @what) = @_; my @found = $self->requests(@what); return s
 
 # So many requests, all sent before the first answer is read. One EdxSSO::Answer each.
 sub at_once {
-    my ($ports, $count, $path, $cookie) = @_;
+    my ($ports, $count, $path, $cookie, $more) = @_;
+    my $headers = (defined $cookie ? "Cookie: $cookie\r\n" : '') . ($more // '');
     my @ports = ref $ports ? @$ports : $ports;
     my (@answers, %text);
     my $select = IO::Select->new;
     for my $n (0 .. $count - 1) {
         my $port = $ports[$n % @ports];
         my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or next;
-        $socket->syswrite("GET $path HTTP/1.1\r\nHost: localhost:$ports[0]\r\nAccept: text/html\r\nCookie: $cookie\r\nConnection: close\r\n\r\n");
+        $socket->syswrite("GET $path HTTP/1.1\r\nHost: localhost:$ports[0]\r\nAccept: text/html\r\n${headers}Connection: close\r\n\r\n");
         $select->add($socket);
         $text{$socket} = '';
     }

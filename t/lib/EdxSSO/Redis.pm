@@ -35,6 +35,7 @@ sub new {
 
 sub port { return $_[0]{port} }
 sub pid { return $_[0]{pid} }
+sub password { return $_[0]{password} }
 sub socket_path { return "$_[0]{dir}/redis.sock" }
 
 sub _password_text {

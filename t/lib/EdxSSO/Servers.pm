@@ -59,7 +59,7 @@ sub _text {
 # output goes to t/logs/NAME.log.
 sub start {
     my ($self, @command) = @_;
-    my ($name) = grep { /\.\w+$/ } @command;
+    my ($name) = ((grep { /\.\w+$/ } @command), $command[0]);
     $name =~ s{.*/|\.\w+$}{}g;
     pipe(my $out, my $in) or die "pipe: $!\n";
     my $pid = fork;

@@ -66,6 +66,7 @@ static apr_status_t let_finish(void *unused)
 
 void mod_watch_child(apr_pool_t *pchild)
 {
+    apr_atomic_set32(&ending, 0); /* `httpd -X` is one process for all of its children */
     apr_pool_pre_cleanup_register(pchild, NULL, let_finish);
 }
 

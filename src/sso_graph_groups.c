@@ -50,6 +50,7 @@ static sso_rc_e take_page(const sso_reading_t *reading, const json_t *page, json
         const char *id = sso_json_text(row, "id");
         const char *text = names ? sso_json_text(row, "displayName") : id;
         apr_size_t length;
+        json_t *name;
 
         if (!id)
             return sso_fail(ctx, SSO_UPSTREAM, 836, "a group has no id");
@@ -57,11 +58,12 @@ static sso_rc_e take_page(const sso_reading_t *reading, const json_t *page, json
             return sso_fail(ctx, SSO_UPSTREAM, 837, "the name of group %.40s does not come: the "
                             "permission GroupMember.Read.All is missing (Member.Read.Hidden for a "
                             "group whose members are hidden)", id);
-        length = strlen(text) + 3;
+        name = json_string(text);
+        json_array_append_new(groups, name);
+        length = json_dumpb(name, NULL, 0, JSON_ENCODE_ANY) + 1; /* a byte may take six */
         if (length > *room)
             return sso_fail(ctx, SSO_UPSTREAM, 838, "over %d KiB of them", BYTES_MAX / 1024);
         *room -= length;
-        json_array_append_new(groups, json_string(text));
     }
     return SSO_OK;
 }

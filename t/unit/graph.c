@@ -291,6 +291,18 @@ static void test_links(void)
     }
 }
 
+/* A page with a group whose name is so many control characters. */
+static const char *escaped_group(apr_pool_t *pool, int count)
+{
+    char *name = apr_palloc(pool, (apr_size_t)count * 6 + 1);
+    int i;
+
+    for (i = 0; i < count; i++)
+        memcpy(name + 6 * i, "\\u0001", 7);
+    return apr_pstrcat(pool, "{\"value\":[{\"id\":\"1\",\"displayName\":\"", name, "\"}]}",
+                       NULL);
+}
+
 /* Lists without end, or too long, or too slow. */
 static void test_limits(void)
 {
@@ -315,6 +327,13 @@ static void test_limits(void)
     said[0].body = apr_psprintf(ctx->pool, "{\"value\":[{\"id\":\"%s\"}]}", big);
     graph_says(said, 1);
     is(read_graph(ctx, "groups", "ids", "\"x\":1", NULL), "{\"x\":1}", "too many bytes");
+    ok(tap_log_has("SSO0838"), "the log");
+
+    /* a session takes 512 KiB of claims, and in there they are JSON */
+    said[0].body = escaped_group(ctx->pool, 40000);
+    graph_says(said, 1);
+    is(read_graph(ctx, "groups", "names", "\"x\":1", NULL), "{\"x\":1}",
+       "too many bytes once they are escaped");
     ok(tap_log_has("SSO0838"), "the log");
 
     said[0].body = apr_psprintf(ctx->pool, "{\"id\":\"" OID "\",\"jobTitle\":\"%s\"}", big);

@@ -5,6 +5,14 @@
 #include "mod_glue.h"
 
 #include <apr_strings.h>
+#include <string.h>
+
+/* What a provider is given that may be a secret though its kind of directive does not say so. */
+static int is_secret(const sso_field_t *field, const char *text)
+{
+    return field == &sso_options[SSO_OPTION_token_param]
+           || (field == &sso_options[SSO_OPTION_jwks] && strstr(text, "\"d\"")); /* RFC 7517 */
+}
 
 static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
 {
@@ -16,11 +24,8 @@ static void dump_provider(apr_pool_t *pool, const sso_provider_t *provider)
         const char *text = field->scope == SSO_SCOPE_PROVIDER
                                ? sso_field_print(pool, provider->config, field) : NULL;
 
-        if (text && field == &sso_options[SSO_OPTION_token_param])
-            text = "***"; /* may be a secret */
-
         if (text)
-            printf("    %s %s\n", field->name, text);
+            printf("    %s %s\n", field->name, is_secret(field, text) ? "***" : text);
     }
     if (provider->config->sign_in)
         printf("    # redirect URI: <origin>%s\n", provider->callback_path);

@@ -238,6 +238,10 @@ like($dump, qr/EdxSSOClientSecret exec:\*\*\*$/m, 'dump: a command is masked');
 like($dump, qr/EdxSSOClientSecret \*\*\*$/m, 'dump: a literal is masked');
 like($dump, qr{EdxSSOStore redis://\*\*\*\@h:1/2$}m, 'dump: a password is masked');
 unlike($dump, qr/SECRETFROM|SECRETLITERAL|HMACSECRET|LITERALCOOKIE|REDISPASSWORD|X9/, 'dump: no secret');
+my $private = dumped(section(q(EdxSSOJWKS '{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)
+    . q("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fJE9-E9LI"}]}')));
+like($private, qr/EdxSSOJWKS \*\*\*$/m, 'dump: private keys that should not be in a JWK set are masked');
+unlike($private, qr/jpsQnnGQ/, 'dump: and nowhere else');
 my ($inner) = $dump =~ /(virtual host v\.test.*)/s;
 my ($lms) = ($inner // '') =~ /(<EdxSSOProvider lms edx>.*?<\/EdxSSOProvider>)/s;
 like($lms // '', qr/EdxSSOClientID other$/m, 'a virtual host overrides what it sets');

@@ -102,7 +102,7 @@ int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int un
     sso_url_t from, own;
 
     if (site)
-        return !strcmp(site, "same-origin") || !strcmp(site, "none");
+        return !strcmp(site, "same-origin") || (unknown && !strcmp(site, "none"));
     if (!origin && !referer)
         return unknown;
     return sso_url_parse(ctx->pool, origin ? origin : referer, &from) == SSO_OK

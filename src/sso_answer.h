@@ -134,7 +134,7 @@ sso_rc_e sso_request_session_of(sso_ctx_t *ctx, const sso_request_t *request, co
 
 /**
  * Whether a request with an effect comes from this site itself (Sec-Fetch-Site, Origin, Referer);
- * @a unknown if none of them is there.
+ * @a unknown if none of them is there, or it comes from no page at all (Sec-Fetch-Site: none).
  */
 int sso_request_same_origin(sso_ctx_t *ctx, const sso_request_t *request, int unknown);
 

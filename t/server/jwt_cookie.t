@@ -84,7 +84,7 @@ my $root = vhost('bearer');
 for my $case (
     ['POST', [], 403], ['PUT', [], 403], ['DELETE', [], 403], ['PATCH', [], 403], ['FOO', [], 403], ['GET', [], 200], ['HEAD', [], 200], ['OPTIONS', [], 200],
     ['POST', [['Sec-Fetch-Site', 'same-origin']], 200], ['POST', [['Sec-Fetch-Site', 'same-site']], 403], ['POST', [['Sec-Fetch-Site', 'cross-site']], 403],
-    ['POST', [['Sec-Fetch-Site', 'cross-site'], ['Origin', $root]], 403], ['POST', [['Sec-Fetch-Site', 'x']], 403],
+    ['POST', [['Sec-Fetch-Site', 'cross-site'], ['Origin', $root]], 403], ['POST', [['Sec-Fetch-Site', 'x']], 403], ['POST', [['Sec-Fetch-Site', 'none']], 403], ['GET', [['Sec-Fetch-Site', 'none']], 200],
     ['POST', [['Origin', $root]], 200], ['POST', [['Origin', 'http://evil.test']], 403], ['POST', [['Origin', 'null']], 403],
     ['POST', [['Origin', "$root.evil.test"]], 403], ['POST', [['Origin', $root =~ s/:\d+$//r]], 403], ['POST', [['Origin', 'http://evil.test'], ['Referer', "$root/x"]], 403],
     ['GET', [['Upgrade', 'websocket'], ['Origin', $root]], 200], ['GET', [['Upgrade', 'websocket'], ['Origin', 'http://evil.test']], 403],

@@ -5,12 +5,15 @@
 #include "sso_session_record.h"
 
 #include "sso_export.h"
+#include "sso_text.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #define MAGIC        0x37535345u /* "ESS7": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
+#define SEGMENTS_MAX 5 /* of a JWE; a JWS has 3 */
 #define ALIGN8(n)    (((n) + 7) & ~(apr_size_t)7)
 
 /* The texts of a record, in the order in which they are packed */
@@ -41,7 +44,8 @@ typedef struct packed_t {
 
 typedef struct packed_kept_t {
     apr_int64_t got, expires;
-    apr_uint32_t length[SSO_COUNT(kept_texts)], unused;
+    apr_uint32_t length[SSO_COUNT(kept_texts)]; /* with the NUL, if it is a text; 0: no token */
+    apr_uint32_t decoded; /* a bit for each that is kept as decode_token() makes it */
 } packed_kept_t;
 
 static const char **slot(const void *record, apr_size_t offset)
@@ -145,28 +149,120 @@ static int unpack(sso_bytes_t from, int known, sso_session_t *session)
 
 /* ---- the tokens */
 
+/*
+ * A token in compact form (JWS, JWE) is base64url, which takes a third more than what it stands
+ * for: kept are its segments, each with its length before it. Returns 0 for any other token, also
+ * for one that would not come out again to the letter.
+ */
+static int decode_token(apr_pool_t *pool, const char *text, sso_bytes_t *out)
+{
+    char *bytes = apr_palloc(pool, strlen(text) + SEGMENTS_MAX * sizeof(apr_uint32_t)), *at = bytes;
+    int i;
+
+    for (i = 0; i < SEGMENTS_MAX; i++) {
+        apr_size_t length = strcspn(text, ".");
+        unsigned char *segment;
+        apr_uint32_t size;
+
+        if (!sso_b64url_decode(pool, text, length, &segment, &length))
+            return 0;
+        size = (apr_uint32_t)length;
+        memcpy(at, &size, sizeof(size));
+        memcpy(at + sizeof(size), segment, length);
+        at += sizeof(size) + length;
+        sso_cleanse(segment, length);
+        text += strcspn(text, ".");
+        if (!*text++)
+            break;
+    }
+    out->data = bytes;
+    out->length = (apr_size_t)(at - bytes);
+    return i > 0 && i < SEGMENTS_MAX;
+}
+
+/* NULL: another version's layout */
+static const char *encode_token(apr_pool_t *pool, sso_bytes_t kept)
+{
+    const char *bytes = kept.data;
+    apr_array_header_t *words = apr_array_make(pool, SEGMENTS_MAX, sizeof(const char *));
+    apr_uint32_t size;
+
+    for (; kept.length; bytes += size, kept.length -= size) {
+        if (kept.length < sizeof(size) || words->nelts == SEGMENTS_MAX)
+            return NULL;
+        memcpy(&size, bytes, sizeof(size));
+        bytes += sizeof(size);
+        kept.length -= sizeof(size);
+        if (size > kept.length)
+            return NULL;
+        APR_ARRAY_PUSH(words, const char *) = sso_b64url_encode(pool, bytes, size);
+    }
+    return apr_array_pstrcat(pool, words, '.');
+}
+
 static void pack_kept(apr_pool_t *pool, const sso_kept_t *kept, sso_bytes_t *out)
 {
     packed_kept_t head = { .got = kept->got, .expires = kept->expires };
+    sso_bytes_t tokens[SSO_COUNT(kept_texts)];
     char *bytes;
+    unsigned i;
 
-    out->length = sizeof(head) + measure(kept, kept_texts, SSO_COUNT(kept_texts), head.length);
+    out->length = sizeof(head);
+    for (i = 0; i < SSO_COUNT(kept_texts); i++) {
+        const char *text = *slot(kept, kept_texts[i]);
+
+        tokens[i].length = 0;
+        if (text && decode_token(pool, text, &tokens[i])) {
+            head.decoded |= 1u << i;
+        }
+        else if (text) {
+            tokens[i].data = text;
+            tokens[i].length = strlen(text) + 1;
+        }
+        head.length[i] = (apr_uint32_t)tokens[i].length;
+        out->length += tokens[i].length;
+    }
     out->data = bytes = apr_palloc(pool, out->length);
     memcpy(bytes, &head, sizeof(head));
-    write_texts(kept, kept_texts, SSO_COUNT(kept_texts), head.length, bytes + sizeof(head));
+    bytes += sizeof(head);
+    for (i = 0; i < SSO_COUNT(kept_texts); bytes += tokens[i++].length) {
+        if (tokens[i].length)
+            memcpy(bytes, tokens[i].data, tokens[i].length);
+        if (head.decoded & (1u << i))
+            sso_cleanse((void *)(apr_uintptr_t)tokens[i].data, tokens[i].length);
+    }
 }
 
-static int unpack_kept(sso_bytes_t from, sso_kept_t *kept)
+/* The checks guard against another version's layout. */
+static int unpack_kept(apr_pool_t *pool, sso_bytes_t from, sso_kept_t *kept)
 {
+    const char *bytes = from.data;
     packed_kept_t head;
-    apr_size_t at = sizeof(head);
+    apr_size_t left;
+    unsigned i;
 
     if (from.length < sizeof(head))
         return 0;
-    memcpy(&head, from.data, sizeof(head));
+    memcpy(&head, bytes, sizeof(head));
+    bytes += sizeof(head);
+    left = from.length - sizeof(head);
     kept->got = head.got;
     kept->expires = head.expires;
-    return read_texts(kept, kept_texts, SSO_COUNT(kept_texts), head.length, from, &at);
+    for (i = 0; i < SSO_COUNT(kept_texts); left -= head.length[i], bytes += head.length[i], i++) {
+        const char **text = slot(kept, kept_texts[i]);
+        sso_bytes_t token = { bytes, head.length[i] };
+
+        *text = NULL;
+        if (token.length > left)
+            return 0;
+        if (head.decoded & (1u << i))
+            *text = encode_token(pool, token);
+        else if (token.length && !bytes[token.length - 1])
+            *text = bytes;
+        if (token.length && !*text)
+            return 0;
+    }
+    return 1;
 }
 
 /* ---- the value */
@@ -246,7 +342,7 @@ sso_rc_e sso_session_tokens(sso_ctx_t *ctx, const sso_site_t *site, const sso_se
         return SSO_ABSENT;
     found = apr_palloc(ctx->pool, sizeof(*found));
     if (sso_box_open(ctx, site->ring, TOKENS, context_of(&session->key), session->box,
-                     &plain) != SSO_OK || !unpack_kept(plain, found)) {
+                     &plain) != SSO_OK || !unpack_kept(ctx->pool, plain, found)) {
         sso_log(ctx, SSO_LOG_INFO, 1000, "the tokens of a session cannot be opened: %s",
                 ctx->err.rc ? ctx->err.text : "another version's layout");
         sso_forgive(ctx);

@@ -46,6 +46,12 @@ static void test_round_trip(void)
     static const sso_kept_t cases[] = {
         { "a", "r", "i", 1, 2 }, { "a", NULL, NULL, 3, 0 }, { NULL, "r", NULL, 0, 0 },
         { NULL, NULL, "i", 0, 9 }, { "", "", "", 0, 0 }, { NULL, NULL, NULL, 0, 0 },
+        /* kept decoded, as far as they come out again to the letter */
+        { "eyJhbGciOiJFUzI1NiJ9.e30.AQID", "AAAA.BBBB.CCCC.DDDD.EEEE", "e30.e30.e30", 1, 2 },
+        { "AAAA.BBBB.CCCC.DDDD.EEEE.FFFF", "eyJhbGciOiJFUzI1NiJ9.e30.AQIB=", "e30.e30.e31", 1, 2 },
+        { "e30.e30.", ".e30.e30", "..", 1, 2 }, { ".", "e30.", "e30..e30", 1, 2 },
+        { "e30.e30.e3", "e30.e30.AAAAA", "e30.e 0.e30", 1, 2 },
+        { "0.AAAA-of-Entra", "M.C107_BAY", "1//0g.opaque-of-Google", 1, 2 },
     };
     unsigned i;
 
@@ -62,6 +68,24 @@ static void test_round_trip(void)
         ok(kept->got == cases[i].got && kept->expires == cases[i].expires, "times");
     }
     ok(!tokens_of(world_ctx(0), begin(world_ctx(0), NULL)), "none");
+}
+
+/* A token in compact form takes the room of what it stands for. */
+static void test_room(void)
+{
+    sso_ctx_t *ctx = world_ctx(0);
+    char *segment = apr_pcalloc(ctx->pool, 4001);
+    sso_kept_t jwt = { NULL, NULL, NULL, 1, 2 }, text = jwt;
+    const sso_session_t *of_jwt, *of_text;
+
+    memset(segment, 'A', 4000);
+    jwt.id = apr_pstrcat(ctx->pool, segment, ".", segment, ".", segment, NULL);
+    text.id = apr_pstrcat(ctx->pool, segment, "=", segment, "=", segment, NULL);
+    of_jwt = find(ctx, begin(ctx, &jwt));
+    of_text = find(ctx, begin(ctx, &text));
+    FORGE_MUST(of_jwt && of_text);
+    ok(of_text->box.length - of_jwt->box.length > 2900, "%d bytes instead of %d",
+       (int)of_jwt->box.length, (int)of_text->box.length);
 }
 
 /* In the store nothing is in clear, and nothing opens at another place. */
@@ -126,6 +150,7 @@ int main(void)
 {
     world_start();
     test_round_trip();
+    test_room();
     test_sealed();
     test_swap();
     return tap_done();

@@ -17,6 +17,7 @@
 #define PAGES_MAX 100
 #define PROBE_BYTES 20 /* of a name that nobody has */
 #define ROWS_MAX  10000
+#define ROWS_OF_ONE 1000 /* kept of one id: whoever has more is not told by them */
 
 /* One question. */
 typedef struct reading_t {
@@ -28,6 +29,7 @@ typedef struct reading_t {
     const char *authorization;
     apr_time_t until; /* by the clock */
     apr_int64_t rows; /* so far */
+    int strays;       /* of them: answers to nothing that was asked */
 } reading_t;
 
 /*
@@ -152,12 +154,10 @@ static void take_row(reading_t *reading, const json_t *item)
         if (!answers(reading->map, ask, &row))
             continue;
         taken = 1;
-        if (!is_among(ask->rows, &row))
+        if (ask->rows->nelts < ROWS_OF_ONE && !is_among(ask->rows, &row))
             APR_ARRAY_PUSH(ask->rows, sso_idmap_row_t) = row;
     }
-    if (!taken)
-        sso_log(reading->ctx, SSO_LOG_INFO, 1226, "ID mapping: %s: a row that names another id "
-                "than those asked for is ignored", reading->map->provider_id);
+    reading->strays += !taken;
 }
 
 /* SSO_ABSENT: that was the last page. */
@@ -210,6 +210,9 @@ static sso_rc_e read_all(reading_t *reading)
         if (rc == SSO_OK)
             rc = take_page(reading, &reply, page);
     }
+    if (reading->strays)
+        sso_log(reading->ctx, SSO_LOG_INFO, 1226, "ID mapping: %s: %d rows that name another id "
+                "than those asked for are ignored", reading->map->provider_id, reading->strays);
     if (rc == SSO_ABSENT)
         return SSO_OK;
     for (i = 0; i < asks->nelts; i++)

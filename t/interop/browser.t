@@ -108,6 +108,8 @@ ProxyPass "/save" "$echo/save"
 </Location>
 AddType text/html .html
 DirectoryIndex index.html
+# what asks beside the browser does not ask again where a kept connection ends at the same moment
+KeepAliveTimeout 300
 EOT
 for my $place ('', '/studio', '/staff') {
     mkdir $httpd->dir . "/htdocs$place";

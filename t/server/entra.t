@@ -73,7 +73,7 @@ reset_all();
 
 # ---- what the login URL says counts, and else EdxSSOAuthParam; no parameter comes twice, or empty
 for my $case (['login_hint=zoe%40b.c&prompt=login', 'zoe@b.c', 'login'], ['login_hint=&prompt=&tpa_hint=', 'ann@b.c', 'select_account'],
-    ['iss=&target_link_uri=&provider=off', 'ann@b.c', 'select_account']) {
+    ['target_link_uri=&provider=off', 'ann@b.c', 'select_account']) {
     my ($query, $hint, $prompt) = @$case;
     my $there = browser('entra')->get("/edxsso/login?next=/app&$query" . ($query =~ /provider/ ? '' : '&provider=off'),
         headers => [['X-Hint', 'ann@b.c']])->location // '';

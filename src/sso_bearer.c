@@ -7,7 +7,6 @@
 #include "sso_credential.h"
 
 #include "sso_access.h"
-#include "sso_claims.h"
 #include "sso_cookie.h"
 #include "sso_fault.h"
 #include "sso_introspect.h"
@@ -15,6 +14,7 @@
 #include "sso_resource.h"
 #include "sso_verified.h"
 #include "sso_step_up.h"
+#include "sso_user.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -51,14 +51,6 @@ sso_rc_e sso_bearer_read(apr_pool_t *pool, const char *header, const char **toke
 
 /* ---- from a token to a record */
 
-static int has_control(const char *text)
-{
-    for (; *text; text++)
-        if (sso_claim_control(text))
-            return 1;
-    return 0;
-}
-
 /* Members that a token does without, where it is known what they would say. */
 static void fill(json_t *claims, const char *name, const char *value)
 {
@@ -93,7 +85,7 @@ static sso_rc_e build(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
     }
     rc = sso_session_build(ctx, request->site, provider, claims, &made);
     if (rc == SSO_OK && asked && username && !provider->idmap) {
-        if (has_control(username))
+        if (sso_user_control(username))
             rc = sso_fail(ctx, SSO_BAD_INPUT, 1137, "its username has control characters");
         made->remote_user = made->username = apr_pstrdup(ctx->pool, username);
     }

@@ -80,17 +80,18 @@ static int is_verbatim(const char *text, apr_size_t length)
     return !wrong;
 }
 
+static int write_verbatim(writer_t *writer, const char *text, apr_size_t length)
+{
+    return !write_dump("\"", 1, writer) && !write_dump(text, length, writer)
+           && !write_dump("\"", 1, writer);
+}
+
 /* Append a value. Most are short plain texts, and jansson asks for each of their bytes. */
 static int write_value(writer_t *writer, const json_t *value)
 {
-    if (json_is_string(value)) {
-        const char *text = json_string_value(value);
-        apr_size_t length = json_string_length(value);
-
-        if (is_verbatim(text, length))
-            return !write_dump("\"", 1, writer) && !write_dump(text, length, writer)
-                   && !write_dump("\"", 1, writer);
-    }
+    if (json_is_string(value)
+        && is_verbatim(json_string_value(value), json_string_length(value)))
+        return write_verbatim(writer, json_string_value(value), json_string_length(value));
     if (json_is_integer(value) && json_integer_value(value) >= 0) {
         const char *digits = apr_off_t_toa(writer->pool, (apr_off_t)json_integer_value(value));
 
@@ -136,8 +137,7 @@ static int write_name(writer_t *writer, const char *name)
     int done;
 
     if (is_verbatim(name, length))
-        return !write_dump("\"", 1, writer) && !write_dump(name, length, writer)
-               && !write_dump("\"", 1, writer);
+        return write_verbatim(writer, name, length);
     text = json_string(name);
     done = text && write_value(writer, text);
     json_decref(text);

@@ -305,14 +305,11 @@ sso_form_t *sso_form_make(apr_pool_t *pool)
     return form;
 }
 
-void sso_form_add(sso_form_t *form, const char *name, const char *value)
+/* Where the next field goes, after a '&'; at most @a length bytes and a NUL. */
+static char *next_field(sso_form_t *form, apr_size_t length)
 {
-    apr_size_t needed;
-    char *out;
+    apr_size_t needed = form->used + length + 2;
 
-    if (!value)
-        return;
-    needed = form->used + 3 * (strlen(name) + strlen(value)) + 3; /* with '&', '=' and NUL */
     if (needed > form->room) {
         char *larger = apr_palloc(form->pool, 2 * needed);
 
@@ -320,26 +317,61 @@ void sso_form_add(sso_form_t *form, const char *name, const char *value)
         form->text = larger;
         form->room = 2 * needed;
     }
-    out = form->text + form->used;
     if (form->used)
-        *out++ = '&';
-    out = pct_append(out, name);
-    *out++ = '=';
-    out = pct_append(out, value);
-    *out = '\0';
-    form->used = (apr_size_t)(out - form->text);
+        form->text[form->used++] = '&';
+    return form->text + form->used;
 }
 
-int sso_form_has(const sso_form_t *form, const char *name)
+static void end_field(sso_form_t *form, char *end)
 {
-    const char *field = form->text, *own = sso_pct_encode(form->pool, name);
-    apr_size_t length = strlen(own);
+    *end = '\0';
+    form->used = (apr_size_t)(end - form->text);
+}
 
-    while (field && (strncmp(field, own, length) || field[length] != '=')) {
+void sso_form_add(sso_form_t *form, const char *name, const char *value)
+{
+    char *out;
+
+    if (!value)
+        return;
+    out = next_field(form, 3 * (strlen(name) + strlen(value)) + 1);
+    out = pct_append(out, name);
+    *out++ = '=';
+    end_field(form, pct_append(out, value));
+}
+
+/* @a name is encoded */
+static int has_field(const sso_form_t *form, const char *name, apr_size_t length)
+{
+    const char *field = form->text;
+
+    while (field && (strncmp(field, name, length) || field[length] != '=')) {
         field = strchr(field, '&');
         field = field ? field + 1 : NULL;
     }
     return field != NULL;
+}
+
+int sso_form_has(const sso_form_t *form, const char *name)
+{
+    const char *encoded = sso_pct_encode(form->pool, name);
+
+    return has_field(form, encoded, strlen(encoded));
+}
+
+void sso_form_join(sso_form_t *form, const char *text)
+{
+    apr_size_t length;
+
+    for (; *text; text += length + (text[length] == '&')) {
+        length = strcspn(text, "&");
+        if (!has_field(form, text, strcspn(text, "=&"))) {
+            char *out = next_field(form, length);
+
+            memcpy(out, text, length);
+            end_field(form, out + length);
+        }
+    }
 }
 
 const char *sso_form_text(sso_form_t *form)

@@ -52,6 +52,8 @@ sso_form_t *sso_form_make(apr_pool_t *pool);
 void sso_form_add(sso_form_t *form, const char *name, const char *value);
 /** Whether there is a field of this name. */
 int sso_form_has(const sso_form_t *form, const char *name);
+/** Add the fields of another form's text whose names are not there yet: nothing is said twice. */
+void sso_form_join(sso_form_t *form, const char *text);
 /** What there is so far. It is the form's own: the next field may change it. */
 const char *sso_form_text(sso_form_t *form);
 

@@ -157,9 +157,9 @@ static sso_rc_e send_grant(sso_ctx_t *ctx, const sso_provider_t *provider, sso_f
     call.plain_ok = sso_provider_plain_ok(provider, call.url);
     SSO_TRY(sso_client_auth_prove(ctx, provider, 0, form, &call));
     provider->kind->redeem(provider, form);
+    if (extra)
+        sso_form_join(form, extra);
     call.body = sso_form_text(form);
-    if (extra && *extra)
-        call.body = apr_pstrcat(ctx->pool, call.body, "&", extra, NULL);
     call.body_length = strlen(call.body);
     SSO_TRY(ctx->ports->call(ctx, &call, &reply));
     SSO_TRY(read_answer(ctx, &reply, refreshing, &got));

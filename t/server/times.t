@@ -3,30 +3,18 @@
 use strict;
 use warnings;
 use EdxSSO::Browser;
-use EdxSSO::Httpd;
 use EdxSSO::SignIn;
+use EdxSSO::Site;
 use EdxSSO::Test;
 
 lms_reset();
-my $config = <<"END";
-<EdxSSOProvider lms edx>
-    EdxSSOURLRoot      $ENV{LMS_ROOT}
-    EdxSSOClientID     studio-sso
-    EdxSSOClientSecret studio-secret
-    EdxSSOJWKS         file:$ENV{LMS_FILES}/lms-jwks.json
-</EdxSSOProvider>
-<Location "/">
-    AuthType edxsso
-    Require  valid-user
-</Location>
-END
-my $httpd = EdxSSO::Httpd->new(config => $config)->start;
+my $httpd = site()->start;
 
 sub ends {
     my ($why, $directives, $path, $headers) = @_;
-    $httpd->configure("$directives$config")->restart;
+    $httpd->configure(site_text(server => $directives))->restart;
     my $browser = EdxSSO::Browser->new(base => $httpd->url);
-    my $done = to_callback($browser, '/');
+    my $done = to_callback($browser, '/app/index.txt');
     my $answer = $browser->get($done->location);
     is($answer->status, 302, "$why: signed in");
     my $cookie = $browser->cookie('edxsso');
@@ -39,15 +27,15 @@ sub ends {
 }
 for my $kept ('store', 'cookie') {
     my $sessions = "EdxSSOSessions $kept\n";
-    ends("idle, $kept: a page that polls does not count", "${sessions}EdxSSOSessionIdle 3s\n", '/', [['X-Edxsso-Background', '1']]);
+    ends("idle, $kept: a page that polls does not count", "${sessions}EdxSSOSessionIdle 3s\n", '/app/index.txt', [['X-Edxsso-Background', '1']]);
     ends("idle, $kept: nor does asking about the session", "${sessions}EdxSSOSessionIdle 3s\n", '/edxsso/session', []);
-    ends("the end, $kept: whatever comes", "${sessions}EdxSSOSessionMax 3s\n", '/', []);
+    ends("the end, $kept: whatever comes", "${sessions}EdxSSOSessionMax 3s\n", '/app/index.txt', []);
 }
 
 # ---- a sign-in that takes too long
-$httpd->configure("EdxSSOLoginTimeout 1s\n$config")->restart;
+$httpd->configure(site_text(server => "EdxSSOLoginTimeout 1s\n"))->restart;
 my $browser = EdxSSO::Browser->new(base => $httpd->url);
-my $back = to_callback($browser, '/')->location;
+my $back = to_callback($browser, '/app/index.txt')->location;
 my $before = lms_calls();
 sleep 3;
 my $late = $browser->get($back, headers => [['Cookie', 'edxsso_login=' . ($browser->cookie('edxsso_login') // { value => 'gone' })->{value}]]);

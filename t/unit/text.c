@@ -229,6 +229,15 @@ static void form_write(apr_pool_t *pool)
     is(sso_form_text(form), "", "no value, no field");
     sso_form_add(form, "a", "");
     is(sso_form_text(form), "a=", "an empty value is one");
+    sso_form_join(form, "");
+    sso_form_join(form, "a=2&b%20c=x%26y&aa=1&b%20c=2&d");
+    is(sso_form_text(form), "a=&b%20c=x%26y&aa=1&d", "joined: a name that is there stays as it is");
+    ok(sso_form_has(form, "b c") && !sso_form_has(form, "b") && !sso_form_has(form, "c"), "has");
+    form = sso_form_make(pool);
+    sso_form_join(form, "z=1");
+    is(sso_form_text(form), "z=1", "joined to nothing");
+    form = sso_form_make(pool);
+    sso_form_add(form, "a", "");
     sso_form_add(form, "b c", "d&e=f+g\xc3\xa4%");
     sso_form_add(form, "a", "2");
     is(sso_form_text(form), "a=&b%20c=d%26e%3Df%2Bg%C3%A4%25&a=2", "encoded, in order");

@@ -125,7 +125,8 @@ const char *mod_regex_compile(apr_pool_t *pool, const char *pattern, int *groups
 int mod_regex_search(const char *pattern, const char *text, sso_match_t found[SSO_MATCHES]);
 
 /* mod_watch.c */
-void mod_watch_start(apr_pool_t *pconf, server_rec *main_server);
+/** Begin that work, once the sites are running. */
+void mod_watch_start(apr_pool_t *pconf, server_rec *main_server, struct sso_store_t *store);
 /** A child that ends lets that work come to its end, for a moment. */
 void mod_watch_child(apr_pool_t *pchild);
 

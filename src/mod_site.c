@@ -465,7 +465,7 @@ int mod_site_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
             return report(&own, s), HTTP_INTERNAL_SERVER_ERROR;
     }
     mod_scrub_prepare(pconf, main_server);
-    mod_watch_start(pconf, main_server);
+    mod_watch_start(pconf, main_server, running.store);
     return OK;
 }
 

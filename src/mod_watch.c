@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work in the background: providers' documents are fetched ahead of their expiry, by one process
- * of all (a singleton of mod_watchdog). Without mod_watchdog requests fetch them when they expire.
+ * Work in the background, each kind of it by one process of all (a singleton of mod_watchdog):
+ * providers' documents are fetched ahead of their expiry; the name of the host of Redis is looked
+ * up again. Without mod_watchdog requests do that themselves, when they need it.
  */
 #include "mod_glue.h"
 
 #include "sso_metadata.h"
+#include "sso_store.h"
 
 #include <apr_atomic.h>
 #include <mod_watchdog.h>
 
-#define WATCHDOG "_edxsso_"
+#define DOCUMENTS "_edxsso_"
+#define STORE     "_edxsso_store_"
 #define PACE     apr_time_from_sec(1) /* how often we look whether something is due */
 #define PATIENCE apr_time_from_sec(2) /* of a child that ends while a document comes */
 #define NAP      apr_time_from_msec(5)
@@ -46,6 +49,15 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
         apr_pool_destroy(ctx.pool);
     }
     apr_atomic_set32(&working, 0);
+    return APR_SUCCESS;
+}
+
+/* In a thread of its own: neither DNS nor a provider that hangs keeps the other work waiting. */
+static apr_status_t tend(int state, void *store, apr_pool_t *pool)
+{
+    (void)pool;
+    if (state == AP_WATCHDOG_STATE_RUNNING && !apr_atomic_read32(&ending))
+        sso_store_tend(store, 1);
     return APR_SUCCESS;
 }
 
@@ -90,20 +102,31 @@ static apr_array_header_t *watched_providers(apr_pool_t *pconf, server_rec *main
     return list;
 }
 
-void mod_watch_start(apr_pool_t *pconf, server_rec *main_server)
+typedef apr_status_t callback_fn(int state, void *data, apr_pool_t *pool);
+
+/* Whether mod_watchdog, which is loaded, calls a function from now on. */
+static int begin(apr_pool_t *pconf, const char *name, callback_fn *function, void *data)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add =
         APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    apr_array_header_t *list = watched_providers(pconf, main_server);
     ap_watchdog_t *watchdog;
 
-    if (!get || !add)
+    return get(&watchdog, name, 0, 1, pconf) == APR_SUCCESS
+           && add(watchdog, PACE, data, function) == APR_SUCCESS;
+}
+
+void mod_watch_start(apr_pool_t *pconf, server_rec *main_server, sso_store_t *store)
+{
+    if (!APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)
+        || !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback))
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server, "SSO0903: mod_watchdog is not "
                      "loaded: documents of providers are fetched when they are needed, not ahead");
-    else if (get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
-             || add(watchdog, PACE, list, look) != APR_SUCCESS)
+    else if (!begin(pconf, DOCUMENTS, look, watched_providers(pconf, main_server))
+             || (sso_store_is_tended(store) && !begin(pconf, STORE, tend, store)))
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, "SSO0904: mod_watchdog refused: "
                      "documents of providers are fetched when they are needed, not ahead");
+    else if (sso_store_is_tended(store))
+        sso_store_tend(store, 0);
 }

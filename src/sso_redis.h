@@ -70,8 +70,28 @@ typedef struct sso_redis_link_t {
 /** Microseconds of a clock that nobody sets. */
 apr_time_t sso_redis_clock(void);
 
-/** The addresses of the target; 0 when its name does not resolve. */
-int sso_redis_resolve(const sso_redis_target_t *target, sso_redis_address_t *addresses);
+/** The addresses of a target, as all processes know them. */
+typedef struct sso_redis_where_t sso_redis_where_t;
+
+/** Look up the addresses for the first time. To be made before a fork. SSO_BROKEN 1420. */
+sso_rc_e sso_redis_where_make(sso_ctx_t *ctx, apr_pool_t *pool, const sso_redis_target_t *target,
+                              sso_redis_where_t **where);
+
+/**
+ * The addresses to try. Asks DNS, for as long as that takes, only where none has been found or
+ * those found are in doubt, and sso_redis_where_tend() has never been called.
+ *
+ * @param addresses  out: SSO_REDIS_ADDRESSES_MAX of them, those without a length are none
+ * @return SSO_UPSTREAM  260
+ */
+sso_rc_e sso_redis_where(sso_ctx_t *ctx, sso_redis_where_t *where,
+                         sso_redis_address_t *addresses);
+
+/** What is there did not do: it may be elsewhere by now. */
+void sso_redis_where_doubt(sso_redis_where_t *where);
+
+/** Look up again what is in doubt. From the first call on nobody else does. 0: not yet @a now. */
+void sso_redis_where_tend(sso_redis_where_t *where, int now);
 
 /**
  * Connect to the first address that answers, and shake hands where there is TLS.
@@ -103,6 +123,7 @@ typedef struct sso_redis_set_t sso_redis_set_t;
  * @param set  out: closed when the pool is cleared. May be made before a fork: a child closes what
  *             it inherited and connects anew
  * @return SSO_MISCONFIG  255..257: a file for TLS cannot be used
+ *         SSO_BROKEN     1420
  */
 sso_rc_e sso_redis_set_make(sso_ctx_t *ctx, apr_pool_t *pool, const sso_redis_target_t *target,
                             sso_redis_set_t **set);
@@ -118,6 +139,9 @@ sso_rc_e sso_redis_set_make(sso_ctx_t *ctx, apr_pool_t *pool, const sso_redis_ta
  */
 sso_rc_e sso_redis_run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_command_t *command,
                        redisReply **reply);
+
+/** sso_redis_where_tend() for where these connections lead. */
+void sso_redis_set_tend(sso_redis_set_t *set, int now);
 
 #endif
 #endif

@@ -12,7 +12,6 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/crypto.h>
@@ -20,7 +19,6 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,35 +132,6 @@ static io_e read_some(sso_redis_link_t *link, char *bytes, size_t size, apr_time
 }
 
 /* ---- connecting ---- */
-
-int sso_redis_resolve(const sso_redis_target_t *target, sso_redis_address_t *addresses)
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-    struct addrinfo *found, *one;
-    struct sockaddr_un *un;
-    char port[8];
-    int n = 0;
-
-    memset(addresses, 0, SSO_REDIS_ADDRESSES_MAX * sizeof(*addresses));
-    if (!target->host) {
-        un = (struct sockaddr_un *)&addresses[0].name;
-        un->sun_family = AF_UNIX;
-        apr_cpystrn(un->sun_path, target->path, sizeof(un->sun_path));
-        addresses[0].length = sizeof(*un);
-        return 1;
-    }
-    apr_snprintf(port, sizeof(port), "%d", target->port);
-    if (getaddrinfo(target->host, port, &hints, &found) != 0)
-        return 0;
-    for (one = found; one && n < SSO_REDIS_ADDRESSES_MAX; one = one->ai_next) {
-        if (one->ai_addrlen > sizeof(addresses[n].name))
-            continue;
-        memcpy(&addresses[n].name, one->ai_addr, one->ai_addrlen);
-        addresses[n++].length = one->ai_addrlen;
-    }
-    freeaddrinfo(found);
-    return n;
-}
 
 /* Errno of the attempt; 0: connected, and fd is set. */
 static int connect_to(const sso_redis_address_t *address, apr_time_t deadline, int *fd)

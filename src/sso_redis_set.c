@@ -31,32 +31,37 @@ struct sso_redis_set_t {
     int down, probing;    /* one at a time finds out whether it is up again */
     apr_time_t retry_at;
     char cause[SSO_ERR_BYTES];
-    sso_redis_address_t address[SSO_REDIS_ADDRESSES_MAX]; /* none: to be resolved */
+    sso_redis_where_t *where;
     int policy_known;
 };
 
-/* What Redis says, by the first word of its error; `down`: it would say so to every command. */
+/* What becomes of a connection after a command: it is kept; it is closed, and so are all others of
+ * its time, as they lead to the wrong server; the same, and nobody tries again for a moment. */
+typedef enum { KEEP, LEAVE, DOWN } after_e;
+
+/* What Redis says, by the first word of its error. DOWN: it would say so to every command. */
 static const struct {
     const char *word;
     sso_rc_e rc;
-    int number, down;
+    int number;
+    after_e after;
     const char *text;
 } refusals[] = {
-    { "LOADING", SSO_UPSTREAM, 270, 1, "is loading its data" },
-    { "READONLY", SSO_UPSTREAM, 271, 0, "is a replica that cannot be written to" },
-    { "NOAUTH", SSO_UPSTREAM, 272, 1, "wants a password, and EdxSSOStore has none" },
-    { "WRONGPASS", SSO_UPSTREAM, 273, 1, "refuses the user or password of EdxSSOStore" },
-    { "NOPERM", SSO_UPSTREAM, 274, 0, "does not let this user run the command" },
-    { "OOM", SSO_UPSTREAM, 275, 0, "has no memory left, and may not evict anything" },
-    { "MISCONF", SSO_UPSTREAM, 276, 0, "takes no writes because it cannot save its data" },
-    { "WRONGTYPE", SSO_UPSTREAM, 277, 0, "holds something of another type under our key" },
-    { "MASTERDOWN", SSO_UPSTREAM, 278, 1, "is a replica without its master" },
-    { "CLUSTERDOWN", SSO_UPSTREAM, 279, 1, "is part of a cluster that is down" },
-    { "MOVED", SSO_UPSTREAM, 280, 0, "is part of a cluster, which is not supported" },
-    { "BUSY", SSO_UPSTREAM, 281, 1, "is busy with a script" },
-    { "NOREPLICAS", SSO_UPSTREAM, 282, 0, "takes no writes because it has too few replicas" },
-    { "EXECABORT", SSO_UPSTREAM, 283, 0, "did not run the command" },
-    { "ERR", SSO_UPSTREAM, 284, 0, "answers an error" },
+    { "LOADING", SSO_UPSTREAM, 270, DOWN, "is loading its data" },
+    { "READONLY", SSO_UPSTREAM, 271, LEAVE, "is a replica that cannot be written to" },
+    { "NOAUTH", SSO_UPSTREAM, 272, DOWN, "wants a password, and EdxSSOStore has none" },
+    { "WRONGPASS", SSO_UPSTREAM, 273, DOWN, "refuses the user or password of EdxSSOStore" },
+    { "NOPERM", SSO_UPSTREAM, 274, KEEP, "does not let this user run the command" },
+    { "OOM", SSO_UPSTREAM, 275, KEEP, "has no memory left, and may not evict anything" },
+    { "MISCONF", SSO_UPSTREAM, 276, KEEP, "takes no writes because it cannot save its data" },
+    { "WRONGTYPE", SSO_UPSTREAM, 277, KEEP, "holds something of another type under our key" },
+    { "MASTERDOWN", SSO_UPSTREAM, 278, DOWN, "is a replica without its master" },
+    { "CLUSTERDOWN", SSO_UPSTREAM, 279, DOWN, "is part of a cluster that is down" },
+    { "MOVED", SSO_UPSTREAM, 280, KEEP, "is part of a cluster, which is not supported" },
+    { "BUSY", SSO_UPSTREAM, 281, DOWN, "is busy with a script" },
+    { "NOREPLICAS", SSO_UPSTREAM, 282, KEEP, "takes no writes because it has too few replicas" },
+    { "EXECABORT", SSO_UPSTREAM, 283, KEEP, "did not run the command" },
+    { "ERR", SSO_UPSTREAM, 284, KEEP, "answers an error" },
 };
 
 static int starts_with_word(const char *text, const char *word)
@@ -68,19 +73,21 @@ static int starts_with_word(const char *text, const char *word)
 
 /* Redis's own words are told, but for those about AUTH, which might repeat it. */
 static sso_rc_e refused(sso_ctx_t *ctx, const sso_redis_set_t *set, const redisReply *reply,
-                        int auth, int *down)
+                        int auth, after_e *after)
 {
     const char *said = auth ? "" : apr_pstrndup(ctx->pool, reply->str, WORD_MAX);
+    const char *within = strstr(reply->str, ": -"); /* before Redis 7: of a script's command */
     apr_size_t i;
 
     for (i = 0; i < SSO_COUNT(refusals); i++) {
-        if (starts_with_word(reply->str, refusals[i].word)) {
-            *down = refusals[i].down;
+        if (starts_with_word(reply->str, refusals[i].word)
+            || (within && starts_with_word(within + 3, refusals[i].word))) {
+            *after = refusals[i].after;
             return sso_fail(ctx, refusals[i].rc, refusals[i].number, "Redis %s: %s%s%s",
                             set->target->name, refusals[i].text, *said ? ": " : "", said);
         }
     }
-    *down = 0;
+    *after = KEEP;
     return sso_fail(ctx, SSO_UPSTREAM, 285, "Redis %s: answers an unknown error%s%s",
                     set->target->name, *said ? ": " : "", said);
 }
@@ -119,7 +126,8 @@ static sso_rc_e introduce(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t
     const sso_redis_target_t *target = set->target;
     sso_redis_command_t commands[3] = { { .count = 0 } };
     sso_rc_e rc = SSO_OK;
-    int i, down;
+    after_e after;
+    int i;
 
     if (target->password) {
         sso_redis_add_text(&commands[0], "AUTH");
@@ -146,13 +154,12 @@ static sso_rc_e introduce(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t
         if (i == 2)
             look_at_policy(ctx, set, reply); /* whoever may not ask does without */
         else if (reply->type == REDIS_REPLY_ERROR)
-            rc = refused(ctx, set, reply, i == 0, &down);
+            rc = refused(ctx, set, reply, i == 0, &after);
         freeReplyObject(reply);
     }
     return rc;
 }
 
-/* A new connection. The name is resolved anew only after its addresses did not answer. */
 static sso_rc_e open_link(sso_ctx_t *ctx, sso_redis_set_t *set, apr_time_t deadline,
                           sso_redis_link_t *link)
 {
@@ -160,19 +167,8 @@ static sso_rc_e open_link(sso_ctx_t *ctx, sso_redis_set_t *set, apr_time_t deadl
     unsigned epoch = link->epoch;
     sso_rc_e rc;
 
-    pthread_mutex_lock(&set->lock);
-    memcpy(address, set->address, sizeof(address));
-    pthread_mutex_unlock(&set->lock);
-    if (!address[0].length && sso_redis_resolve(set->target, address) == 0)
-        return sso_fail(ctx, SSO_UPSTREAM, 260, "Redis %s: its name does not resolve",
-                        set->target->name);
+    SSO_TRY(sso_redis_where(ctx, set->where, address));
     rc = sso_redis_link_open(ctx, set->target, set->tls, address, deadline, link);
-    pthread_mutex_lock(&set->lock);
-    if (rc == SSO_OK)
-        memcpy(set->address, address, sizeof(address));
-    else
-        memset(set->address, 0, sizeof(set->address));
-    pthread_mutex_unlock(&set->lock);
     if (rc == SSO_OK) {
         rc = introduce(ctx, set, link, deadline);
         if (rc != SSO_OK)
@@ -240,6 +236,13 @@ static sso_rc_e take(sso_ctx_t *ctx, sso_redis_set_t *set, apr_time_t deadline,
     }
 }
 
+/* Under the lock: nobody uses again what is open now. */
+static void leave_all(sso_redis_set_t *set)
+{
+    set->epoch++;
+    close_idle(set);
+}
+
 /* Under the lock; whether this is news. */
 static int note_down(sso_redis_set_t *set, const sso_ctx_t *ctx)
 {
@@ -247,27 +250,29 @@ static int note_down(sso_redis_set_t *set, const sso_ctx_t *ctx)
 
     set->down = 1;
     set->probing = 0;
-    set->epoch++;
     set->retry_at = sso_redis_clock() + PAUSE;
     apr_cpystrn(set->cause, ctx->err.text, sizeof(set->cause));
-    close_idle(set);
     return news;
 }
 
 /* The end of a command: the connection is kept, or closed because nobody knows its state. */
-static void give(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t *link, int down)
+static void give(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t *link, after_e after)
 {
     int old, news = 0;
 
+    if (after != KEEP)
+        sso_redis_where_doubt(set->where);
     pthread_mutex_lock(&set->lock);
     old = link->epoch != set->epoch;
-    if (down && !old)
+    if (after == DOWN && !old)
         news = note_down(set, ctx);
-    else if (!down && !old) {
+    else if (!old) {
         news = set->down;
         set->down = set->probing = 0;
     }
-    if (down || old || link->fd < 0) {
+    if (after != KEEP && !old)
+        leave_all(set);
+    if (after != KEEP || old || link->fd < 0) {
         sso_redis_link_close(link);
         set->open_count--;
     }
@@ -275,7 +280,7 @@ static void give(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t *link, i
         set->idle[set->idle_count++] = *link;
     pthread_cond_broadcast(&set->changed);
     pthread_mutex_unlock(&set->lock);
-    if (news && down)
+    if (news && after == DOWN)
         sso_log(ctx, SSO_LOG_ERROR, 287, "the store is down: %s", ctx->err.text);
     else if (news)
         sso_log(ctx, SSO_LOG_WARN, 288, "the store is up again: Redis %s", set->target->name);
@@ -296,7 +301,7 @@ static sso_rc_e run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_comman
     apr_time_t deadline = sso_redis_clock() + WAIT;
     sso_redis_link_t link;
     redisReply *answer = NULL;
-    int down = 0;
+    after_e after = KEEP;
     sso_rc_e rc;
 
     pthread_mutex_lock(&set->lock);
@@ -311,12 +316,12 @@ static sso_rc_e run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_comman
         rc = sso_redis_exchange(ctx, set->target, &link, command,
                                 within(set->target->command, deadline), &answer);
     if (rc != SSO_OK)
-        down = 1;
+        after = DOWN;
     else if (answer->type == REDIS_REPLY_ERROR) {
-        rc = refused(ctx, set, answer, 0, &down);
+        rc = refused(ctx, set, answer, 0, &after);
         freeReplyObject(answer);
     }
-    give(ctx, set, &link, down);
+    give(ctx, set, &link, after);
     if (rc == SSO_OK)
         *reply = answer;
     return rc;
@@ -331,6 +336,11 @@ sso_rc_e sso_redis_run(sso_ctx_t *ctx, sso_redis_set_t *set, const sso_redis_com
     if (rc != SSO_OK && ctx->err.rc == SSO_OK)
         ctx->err = own.err;
     return rc;
+}
+
+void sso_redis_set_tend(sso_redis_set_t *set, int now)
+{
+    sso_redis_where_tend(set->where, now);
 }
 
 /* ---- making a set ---- */
@@ -385,7 +395,7 @@ sso_rc_e sso_redis_set_make(sso_ctx_t *ctx, apr_pool_t *pool, const sso_redis_ta
     apr_pool_cleanup_register(pool, made, end_set, apr_pool_cleanup_null);
     if (target->tls)
         SSO_TRY(make_tls(ctx, made));
-    sso_redis_resolve(target, made->address); /* children inherit what came of it */
+    SSO_TRY(sso_redis_where_make(ctx, pool, target, &made->where));
     *set = made;
     return SSO_OK;
 }

@@ -71,6 +71,7 @@ typedef struct sso_store_kind_t {
                         apr_time_t touch, sso_store_entry_t entries[2]);
     sso_rc_e (*put_two)(sso_ctx_t *ctx, sso_store_t *store, const sso_store_key_t keys[2],
                         const sso_store_item_t items[2], int *added);
+    void (*tend)(sso_store_t *store, int now); /* NULL: there is nothing to do */
 } sso_store_kind_t;
 
 struct sso_store_t {
@@ -177,6 +178,23 @@ static inline sso_rc_e sso_store_put_two(sso_ctx_t *ctx, sso_store_t *store,
         rc = sso_store_add(ctx, store, &keys[1], &items[1]);
     *added = rc == SSO_OK;
     return rc == SSO_DENIED ? SSO_OK : rc;
+}
+
+/**
+ * What a store has to do that may take long and is no request's business. To be called again and
+ * again by one process of all, from a thread of its own. Where that is never done, requests do it.
+ *
+ * @param now  0: do nothing yet, but count on being called
+ */
+static inline void sso_store_tend(sso_store_t *store, int now)
+{
+    store->kind->tend(store, now);
+}
+
+/** Whether it has anything of the kind to do. */
+static inline int sso_store_is_tended(const sso_store_t *store)
+{
+    return store->kind->tend != NULL;
 }
 
 /** Counters since the store was made. */

@@ -102,8 +102,7 @@ static const char remove_script[] =
     LUA_LIVE
     "local h=redis.call('GETRANGE',KEYS[1],0,33) "
     "redis.call('DEL',KEYS[1]) "
-    "if live(h) then return 1 end "
-    "return 0";
+    "if live(h) then return 1 end return 0";
 
 static void count(apr_uint64_t *counter)
 {
@@ -462,9 +461,14 @@ static sso_rc_e redis_stats(sso_ctx_t *ctx, sso_store_t *base, sso_store_stats_t
     return SSO_OK;
 }
 
+static void redis_tend(sso_store_t *base, int now)
+{
+    sso_redis_set_tend(((redis_store_t *)base)->set, now);
+}
+
 static const sso_store_kind_t redis_kind = {
     "redis", redis_get, redis_put, redis_add, redis_swap, redis_remove, redis_stats,
-    redis_get_two, redis_put_two,
+    redis_get_two, redis_put_two, redis_tend,
 };
 
 static apr_status_t forget_counts(void *counts)

@@ -3,6 +3,7 @@
 # short, slow, empty or refuses us while people are working.
 use strict;
 use warnings;
+use File::Temp ();
 use Time::HiRes ();
 use EdxSSO::Test;
 use EdxSSO::Httpd;
@@ -184,6 +185,51 @@ get($browser) for 1 .. 3; # connections are there
     cmp_ok($user->follow(get($user))->status, '>=', 500, 'a wrong password: no sign-in');
     like($mistaken->log_text, qr/SSO02\d\d: (?:the store is down: )?Redis \S+: .*password/, 'the log says that it is the password');
     unlike($mistaken->log_text, qr/wrong%3A|wrong:w/, 'and does not tell it');
+}
+
+# ---- by a name, while DNS hangs
+
+{
+    my $dir = File::Temp::tempdir('edxsso-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    open my $out, '>', "$dir/names.c" or die "$!\n";
+    print {$out} <<"END";
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    int ours = name && !strcmp(name, "redis.test");
+    while (ours && !access("$dir/hang", F_OK))
+        usleep(10000);
+    return real(ours ? "127.0.0.1" : name, service, hints, found);
+}
+END
+    close $out;
+    system('cc', '-shared', '-fPIC', '-o', "$dir/names.so", "$dir/names.c", '-ldl') == 0 or die "no C compiler\n";
+    (my $named = $store) =~ s/127\.0\.0\.1/redis.test/;
+    my $site = site(server => $named, mpm => 'event');
+    {
+        local $ENV{LD_PRELOAD} = "$dir/names.so";
+        $site->start;
+    }
+    my $user = sign_in($site);
+    ok($user, 'by a name: signed in');
+    open my $hang, '>', "$dir/hang" or die "$!\n";
+    $redis->stop;
+    ok($site->wait_until(sub { get($user)->status == 503 }), 'Redis is gone, and DNS hangs');
+    my $began = Time::HiRes::time();
+    my $answers = 0;
+    while (Time::HiRes::time() - $began < 1.5) { # a few times as long as a failure is remembered
+        $answers++ if get($user)->status == 503;
+        select undef, undef, undef, 0.02;
+    }
+    cmp_ok($answers, '>', 10, 'no request waits for it');
+    $redis->start;
+    ok($site->wait_until(sub { get($user)->status == 200 }), 'Redis is back, DNS still hangs: so are we');
+    unlink "$dir/hang";
 }
 
 # ---- httpd -t

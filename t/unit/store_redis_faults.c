@@ -7,6 +7,7 @@
 
 #include "redis_server.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <pthread.h>
 
@@ -15,7 +16,10 @@
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found);
 
-/* A resolver that knows nobody. The tests use addresses. */
+static const char *moving; /* where moving.test is; NULL: nobody knows */
+static int asked;
+
+/* A resolver that knows one name. Most tests use addresses. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
 {
@@ -23,11 +27,14 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     static struct addrinfo only;
 
     (void)hints;
-    if (strcmp(name, "127.0.0.1") != 0)
+    asked++;
+    if (!strcmp(name, "moving.test"))
+        name = moving;
+    if (!name || strspn(name, "0123456789.") != strlen(name))
         return EAI_NONAME;
     address = (struct sockaddr_in){ .sin_family = AF_INET,
                                     .sin_port = htons((in_port_t)strtol(service, NULL, 10)),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+                                    .sin_addr.s_addr = inet_addr(name) };
     only = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = SOCK_STREAM,
                               .ai_addr = (struct sockaddr *)&address,
                               .ai_addrlen = sizeof(address) };
@@ -51,6 +58,8 @@ static const struct {
 } fakes[] = {
     { "loading", "-LOADING Redis is loading the dataset in memory\r\n", KEEP, 270, 1 },
     { "replica", "-READONLY You can't write against a read only replica.\r\n", KEEP, 271, 0 },
+    { "replica, to a script", "-ERR Error running script (call to f_1): @user_script:1: "
+      "@user_script: 1: -READONLY You can't write against a read only replica.\r\n", KEEP, 271, 0 },
     { "no password", "-NOAUTH Authentication required.\r\n", KEEP, 272, 1 },
     { "no permission", "-NOPERM this user has no permissions\r\n", KEEP, 274, 0 },
     { "no memory", "-OOM command not allowed when used memory > 'maxmemory'.\r\n", KEEP, 275, 0 },
@@ -363,11 +372,91 @@ static void test_replica(void)
     apr_pool_destroy(ctx->pool);
 }
 
+/* ---- a Redis whose name leads elsewhere ---- */
+
+#define REPLICA 1 /* row of fakes[] */
+
+/* Nobody tends to it: the next request asks. */
+static void test_moved(const char *url)
+{
+    sso_ctx_t *ctx = tap_ctx();
+    sso_store_t *store;
+
+    moving = "127.0.0.1";
+    store = open_store(ctx, url);
+    is_int(put(ctx, store, "x", "v"), SSO_UPSTREAM, "a name that leads to a replica");
+    is_int(ctx->err.number, 271, "%s", ctx->err.text);
+    moving = NULL;
+    sso_forgive(ctx);
+    is_int(put(ctx, store, "x", "v"), SSO_UPSTREAM, "and then nowhere: there is still the replica");
+    is_int(ctx->err.number, 271, "%s", ctx->err.text);
+    moving = "127.0.0.2";
+    is_int(put(ctx, store, "x", "v"), SSO_OK, "and then to the primary: goes on at once");
+    asked = 0;
+    is_int(get(ctx, store, "x"), SSO_OK, "there");
+    is_int(asked, 0, "and nobody asks where that is");
+    ok(!tap_log_has("SSO0287"), "it never was down");
+    apr_pool_destroy(ctx->pool);
+}
+
+/* Something does: no request asks. */
+static void test_tended(const char *url)
+{
+    sso_ctx_t *ctx = tap_ctx();
+    sso_store_t *store;
+    int i;
+
+    moving = NULL;
+    store = open_store(ctx, url);
+    asked = 0;
+    sso_store_tend(store, 0);
+    is_int(get(ctx, store, "x"), SSO_UPSTREAM, "tended to: a name that nobody has");
+    is_int(ctx->err.number, 260, "%s", ctx->err.text);
+    moving = "127.0.0.1";
+    is_int(asked, 0, "no request asks");
+    sso_store_tend(store, 1);
+    is_int(asked, 1, "who tends to it does");
+    usleep(500000); /* for as long a failure is remembered */
+    for (i = 0; i < 3; i++) {
+        sso_forgive(ctx);
+        is_int(put(ctx, store, "x", "v"), SSO_UPSTREAM, "a replica");
+        is_int(ctx->err.number, 271, "%s", ctx->err.text);
+    }
+    moving = "127.0.0.2";
+    is_int(put(ctx, store, "x", "v"), SSO_UPSTREAM, "moved, and nobody has looked");
+    is_int(asked, 1, "no request asks");
+    sso_store_tend(store, 1);
+    is_int(put(ctx, store, "x", "v"), SSO_OK, "looked: goes on at once");
+    sso_store_tend(store, 1);
+    is_int(asked, 2, "what is good is not looked up again");
+    redis_end(SIGKILL);
+    is_int(get(ctx, store, "x"), SSO_UPSTREAM, "it is gone");
+    sso_store_tend(store, 1);
+    is_int(asked, 3, "what is not, is");
+    apr_pool_destroy(ctx->pool);
+}
+
+static void test_names(void)
+{
+    int port;
+    pid_t replica = start_fake(REPLICA, &port);
+    char url[64], text[8];
+
+    apr_snprintf(text, sizeof(text), "%d", port);
+    apr_snprintf(url, sizeof(url), "redis://moving.test:%d", port);
+    redis_begin("--port", text, "--bind", "127.0.0.2", NULL);
+    test_moved(url);
+    test_tended(url);
+    kill(replica, SIGKILL);
+    waitpid(replica, NULL, 0);
+}
+
 int main(void)
 {
     redis_prepare();
     test_fakes();
     test_nobody();
+    test_names();
     redis_begin("--port", "0", NULL);
     test_restart();
     test_stopped();

@@ -179,7 +179,7 @@ def tls():
     with tempfile.TemporaryDirectory() as folder:
         entra_selftest_graph.test_tls(start, idp_jwt.private_pem(key), pem, folder)
         started[0].stdin.close()
-        same(started[0].wait(10), 0, "ends")
+        same(started[0].wait(60), 0, "ends")
 
 
 def main():

@@ -39,7 +39,7 @@ class Entra:
 
     def end(self):
         self.process.stdin.close()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def authorize(self, client=None, tenant="contoso.com", version="/v2.0", method="GET",
                   **changes):

@@ -105,7 +105,7 @@ class Lms:
 
     def end(self):
         self.process.stdin.close()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def url(**changes):

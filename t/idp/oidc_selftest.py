@@ -71,7 +71,7 @@ class Provider:
     def end(self):
         same(self.look("notes"), [], "no exception inside")
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def claims_of(token):

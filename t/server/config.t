@@ -221,7 +221,7 @@ my ($short) = (EdxSSO::Httpd->config_test("EdxSSOSecret tooshort\n" . section())
 like($short, qr/SSO0122: EdxSSOSecret: .*at least 16/, 'a short EdxSSOSecret is seen before anybody restarts with it');
 my $dump = dumped("EdxSSOSecret LITERALCOOKIESECRET0123456789abcdef file:$dir/cookies\nEdxSSOStore redis://user:REDISPASSWORD\@h:1/2\n"
     . section('EdxSSOScope user_id') . section('<EdxSSOProvider env edx>', 'EdxSSOClientSecret env:LMS_SECRET')
-    . section('<EdxSSOProvider exec edx>', 'EdxSSOClientSecret "exec:/bin/echo SECRETFROMEXEC --password=X9"')
+    . section('<EdxSSOProvider exec edx>', 'EdxSSOClientSecret "exec:/bin/echo SECRETFROMEXEC --password=SECRETARGUMENT"')
     . section('<EdxSSOProvider word edx>', 'EdxSSOClientSecret SECRETLITERAL', 'EdxSSOJWSHMACKey ' . 'HMACSECRET' x 8)
     . "<VirtualHost *:1>\nServerName v.test\n" . section('<EdxSSOProvider lms edx>', '-EdxSSOURLRoot', '-EdxSSOClientID', '-EdxSSOClientSecret',
         '-EdxSSOJWKS', 'EdxSSOClientID other', 'EdxSSOClockSkew 60s') . "</VirtualHost>\n");
@@ -237,7 +237,7 @@ like($dump, qr/EdxSSOClientSecret env:LMS_SECRET$/m, 'dump: which variable');
 like($dump, qr/EdxSSOClientSecret exec:\*\*\*$/m, 'dump: a command is masked');
 like($dump, qr/EdxSSOClientSecret \*\*\*$/m, 'dump: a literal is masked');
 like($dump, qr{EdxSSOStore redis://\*\*\*\@h:1/2$}m, 'dump: a password is masked');
-unlike($dump, qr/SECRETFROM|SECRETLITERAL|HMACSECRET|LITERALCOOKIE|REDISPASSWORD|X9/, 'dump: no secret');
+unlike($dump, qr/SECRETFROM|SECRETLITERAL|HMACSECRET|LITERALCOOKIE|REDISPASSWORD|SECRETARGUMENT/, 'dump: no secret');
 my $private = dumped(section(q(EdxSSOJWKS '{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)
     . q("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fJE9-E9LI"}]}')));
 like($private, qr/EdxSSOJWKS \*\*\*$/m, 'dump: private keys that should not be in a JWK set are masked');

@@ -153,14 +153,14 @@ oidc_reset('basic');
         oidc(forget => {});
         subtest("$twice twice" => sub {
             refusal($one->[0]->get("$one->[1]&$twice=x" . ($one->[1] =~ /[?&]$twice=/ ? '' : "&$twice=y")), status => 400, log => 'SSO0558');
-            is_deeply(oidc('requests')->{counts}, {}, 'nothing was asked of the provider');
+            is_deeply(asked_for(), {}, 'nothing was asked of the provider');
         });
     }
     refusal($one->[0]->get($two->[1]), status => 400, log => 'SSO0555');
     (my $foreign = $one->[1]) =~ s{/callback/basic}{/callback/quiet};
     refusal($one->[0]->get($foreign), status => 400, log => 'SSO0553');
     is($one->[0]->get("$one->[1]&id_token=x&access_token=y")->status, 302, 'what was not asked for is not read');
-    is_deeply([sort keys %{ oidc('requests')->{counts} }], ['/token', '/userinfo'], 'and the first sign-in ends well after all that');
+    is_deeply([sort keys %{ asked_for() }], ['/token', '/userinfo'], 'and the first sign-in ends well after all that');
 }
 {
     my $begin = sub {

@@ -74,7 +74,7 @@ for my $case (
         my %option = (body => $body, headers => [$HTTPS[3][0], $FORM], $change->($body, $browser));
         my $answer = $browser->request($method // 'POST', $URL, cross_site => 1, %option);
         refusal($answer, status => $status, log => $number, method => $method // 'POST');
-        is_deeply(oidc('requests')->{counts}, {}, 'nothing was asked of the provider');
+        is_deeply(asked_for(), {}, 'nothing was asked of the provider');
         is($browser->get('/app', headers => $HTTPS[3])->status, 302, 'not signed in');
     });
 }

@@ -67,8 +67,7 @@ for my $case (
         refusal($answer, status => $status, log => $number, method => 'POST');
     });
 }
-# the background may fetch documents for other sections meanwhile
-is_deeply([grep { !m{jwks|\.well-known} } keys %{ oidc('requests')->{counts} }], [], 'nothing was asked of the provider');
+is_deeply(asked_for(), {}, 'nothing was asked of the provider');
 my $long = "iss=$issuer&x=";
 is(browser('oidf_init')->request(POST => '/edxsso/login', headers => [$TYPE], body => $long . 'x' x (65536 - length $long), cross_site => 1)->status,
     303, 'a POST of 64 KiB is none that is too long');

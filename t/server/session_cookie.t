@@ -9,6 +9,7 @@ use EdxSSO::Site;
 use EdxSSO::SignIn;
 
 alone();
+own_echo();
 my $servers = EdxSSO::Servers->new;
 my $root = $servers->start('/usr/bin/python3', 't/idp/lms.py', '--write-jwks', 't/logs/session-cookie-jwks.json');
 lms_root($root);

@@ -18,7 +18,7 @@ use warnings;
 use IO::Socket::INET;
 use Time::Local ();
 
-my $PATIENCE = 30; # seconds for an answer
+my $PATIENCE = 60; # seconds for an answer
 my $REDIRECTS = 20;
 my $BODY_LIMIT = 64 * 1024 * 1024;
 
@@ -104,7 +104,7 @@ sub raw {
     $url = absolute($url, $self->{base});
     my ($scheme, $authority) = split_url($url);
     my $port = $authority =~ /:(\d+)$/ ? $1 : $scheme eq 'https' ? 443 : 80;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 5)
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => $PATIENCE)
         or return EdxSSO::Answer->new(url => $url, error => "connect: $!");
     if ($scheme eq 'https') {
         require IO::Socket::SSL;

@@ -22,7 +22,7 @@ use IO::Socket::INET;
 
 my @BASE_MODULES = qw(log_config mime dir alias env headers setenvif authn_core authz_core authz_user
     authn_file auth_basic unixd proxy proxy_http status watchdog);
-my $PATIENCE = 20; # seconds for start and stop
+my $PATIENCE = 60; # seconds for start and stop, and for what a test waits for
 
 sub apxs {
     my ($what) = @_;
@@ -36,8 +36,12 @@ sub program { return $found{program} ||= apxs('SBINDIR') . '/' . apxs('PROGNAME'
 sub module_dir { return $found{dir} ||= apxs('LIBEXECDIR') }
 sub module_so { return ($ENV{BUILD_DIR} || Cwd::getcwd()) . '/.libs/mod_auth_edxsso.so' }
 
+# A port where nobody listens, and which nobody else is given as long as this test runs: a socket that is bound, and
+# does not listen, keeps it; a server that sets SO_REUSEADDR can have it all the same.
+my @reserved;
 sub free_port {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!\n";
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', ReuseAddr => 1) or die "no port: $!\n";
+    push @reserved, $socket;
     return $socket->sockport;
 }
 
@@ -54,7 +58,7 @@ sub new {
     my $dir = File::Temp::tempdir('edxsso-XXXXXX', TMPDIR => 1);
     chmod 0755, $dir;
     my $self = bless { mpm => $ENV{TEST_MPM} || 'event', modules => [], without => [], defines => [], env => {}, %option,
-        dir => $dir, port => $option{port} || free_port(), owner => $$ }, $class;
+        dir => $dir, port => $option{port} || free_port(), owner => $$, ups => 0 }, $class;
     mkdir "$dir/$_" for qw(htdocs logs state);
     return $self->configure($self->{config});
 }
@@ -73,13 +77,15 @@ sub _text {
     my ($self) = @_;
     my $dir = $self->{dir};
     my %without = map { $_ => 1 } @{ $self->{without} };
+    # a busy machine makes providers slow
+    my $patience = ($self->{config} // '') =~ /EdxSSOHTTPTimeout/ ? '' : "EdxSSOHTTPTimeout 5s 20s\n";
     my $text = "ServerRoot $dir\nServerName localhost:$self->{port}\n"
         . ($self->{listen} // "Listen 127.0.0.1:$self->{port}\n")
         . "PidFile $dir/httpd.pid\nErrorLog $dir/logs/error_log\nLogLevel info"
         . ($self->{without_module} ? "\n" : " auth_edxsso:trace8\n")
         . "DefaultRuntimeDir $dir/logs\nDocumentRoot $dir/htdocs\n"
         . load_lines("mpm_$self->{mpm}", grep({ !$without{$_} } @BASE_MODULES), @{ $self->{modules} })
-        . ($self->{without_module} ? '' : 'LoadModule auth_edxsso_module ' . module_so() . "\nEdxSSOStateDir $dir/state\n")
+        . ($self->{without_module} ? '' : 'LoadModule auth_edxsso_module ' . module_so() . "\nEdxSSOStateDir $dir/state\n$patience")
         . "TypesConfig /dev/null\nCustomLog $dir/logs/access_log \"%h %l %u %t \\\"%r\\\" %>s %b\"\n"
         . "StartServers 2\n<IfModule !mpm_prefork_module>\nServerLimit 4\nThreadsPerChild 16\n"
         . "MaxRequestWorkers 64\nMinSpareThreads 1\nMaxSpareThreads 64\n</IfModule>\n"
@@ -157,6 +163,7 @@ sub start {
             && IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) })
         or die "httpd is not up after $PATIENCE s: process " . ($self->pid // 'none') . ', ' . scalar($self->children)
             . ' of ' . $self->_first_children . " children\n" . $self->log_text;
+    $self->{ups}++;
     return $self;
 }
 
@@ -174,16 +181,20 @@ sub kill {
     return CORE::kill($signal, $pid // $self->pid);
 }
 
-sub graceful { return $_[0]->_again('USR1') }
+sub graceful { my ($self, %option) = @_; return $self->_again('USR1', %option) } # overlap => 1: the old children may still be there
 sub restart { return $_[0]->_again('HUP') }
 
-# Signal, then wait for the log to say that it was done.
+# Signal, then wait for the log to say that it was done, and for the children of before, who answer by the old
+# configuration as long as they have not heard of it. The start is in the log after the port is open.
 sub _again {
-    my ($self, $signal) = @_;
-    my $ups = sub { my $n = () = $self->log_text =~ /AH00(?:094|163|489|292):|resuming normal operations/g; $n };
-    my $before = $ups->();
+    my ($self, $signal, %option) = @_;
+    my $ups = sub { my $n = () = $self->log_text =~ /\bAH00094: /g; $n };
+    $self->wait_until(sub { $ups->() >= $self->{ups} });
+    my ($before, %old) = ($ups->(), map { $_ => 1 } $self->children);
     $self->kill($signal);
-    return $self->wait_until(sub { $ups->() > $before });
+    $self->wait_until(sub { $ups->() > $before }) or return 0;
+    $self->{ups} = $ups->();
+    return $option{overlap} || $self->wait_until(sub { !grep { $old{$_} } $self->children });
 }
 
 sub stop {
@@ -199,11 +210,24 @@ sub stop {
 # The end without any goodbye; returns whether all are gone.
 sub crash {
     my ($self) = @_;
-    my @all = ($self->pid, $self->children);
-    CORE::kill(KILL => @all);
-    my $gone = $self->wait_until(sub { !grep { _alive($_) } @all });
+    my $gone = $self->wait_until(sub { # also of a child that was just being born
+        my @all = grep { _alive($_) } $self->pid // (), $self->_all;
+        CORE::kill(KILL => @all);
+        return !@all;
+    });
     unlink $self->pid_file; # where nobody reaps it, the next start would take the dead one for running
     return $gone;
+}
+
+# Its processes, whoever is their parent.
+sub _all {
+    my ($self) = @_;
+    my @found;
+    for my $file (glob '/proc/[0-9]*/cmdline') {
+        open my $in, '<', $file or next;
+        push @found, $file =~ /(\d+)/ if index(<$in> // '', "\0-d\0$self->{dir}\0") >= 0;
+    }
+    return @found;
 }
 
 sub _alive {

@@ -4,7 +4,8 @@ package EdxSSO::Load;
 #
 #   my $load = EdxSSO::Load->start(port => $port, path => '/app/file', cookies => ['edxsso=...', ...]);
 #   ... restart, kill, hang ...
-#   my $seen = $load->stop;    # what all of them saw together
+#   $load->reaches(500);       # waits until so many requests were made
+#   my $seen = $load->stop;    # what all of them saw together; $load->complete: when each has made its `most`
 #   $seen->{status}{200}; $seen->{retried}; $seen->{broken}; $seen->{slowest}; @{ $seen->{odd} };
 #   EdxSSO::Load::quantile($seen, 0.99); EdxSSO::Load::summary($seen);
 #
@@ -27,7 +28,8 @@ use POSIX ();
 use Storable ();
 use Time::HiRes ();
 
-my $PATIENCE = 30;      # seconds for an answer
+my $PATIENCE = 60;      # seconds for an answer
+my $WAIT = 120;         # seconds for a number of requests
 my $LIFE = 600;         # seconds: a client whose test has gone ends by itself
 my $TIMES_KEPT = 200_000;
 my $ODD_KEPT = 10;
@@ -37,6 +39,9 @@ sub start {
     my $self = bless { clients => 4, pause => 0.005, path => '/', cookies => [], expect => 200, headers => '',
         %option, pids => [], owner => $$,
         dir => File::Temp::tempdir('edxsso-load-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
+    # who is told to end before it has begun ends when it has
+    my ($end, $were) = (POSIX::SigSet->new(POSIX::SIGTERM()), POSIX::SigSet->new);
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), $end, $were);
     for my $number (0 .. $self->{clients} - 1) {
         my $pid = fork;
         die "fork: $!\n" unless defined $pid;
@@ -47,8 +52,23 @@ sub start {
         }
         push @{ $self->{pids} }, $pid;
     }
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), $were);
     return $self;
 }
+
+# How many requests have been made so far: each is a byte in a file of its client.
+sub so_far { my ($self) = @_; my $sum = 0; $sum += -s $_ // 0 for glob "$self->{dir}/*.made"; return $sum }
+
+sub reaches {
+    my ($self, $number) = @_;
+    for (1 .. $WAIT * 50) {
+        return 1 if $self->so_far >= $number;
+        select undef, undef, undef, 0.02;
+    }
+    return 0;
+}
+
+sub complete { my ($self) = @_; $self->reaches($self->{most} * $self->{clients}); return $self->stop }
 
 # End them; what they saw.
 sub stop {
@@ -101,8 +121,10 @@ sub _client {
     my $until = time + $LIFE;
     # restarted calls: the end of the test must not cut off a request
     POSIX::sigaction(POSIX::SIGTERM(), POSIX::SigAction->new(sub { $ends = 1 }, POSIX::SigSet->new, POSIX::SA_RESTART()));
+    POSIX::sigprocmask(POSIX::SIG_UNBLOCK(), POSIX::SigSet->new(POSIX::SIGTERM()));
     local $SIG{PIPE} = 'IGNORE';
     srand($$);
+    open my $made, '>', "$self->{dir}/$number.made" or die "$!\n";
     my %seen = (requests => 0, retried => 0, broken => 0, slowest => 0, status => {}, odd => [], times => '');
     for (my $n = 0; !$ends && time < $until; $n++) {
         if (defined $self->{most} && $n >= $self->{most}) {
@@ -113,6 +135,7 @@ sub _client {
         my $word = $self->{each} ? $self->{each}->($number) : $self->_request(\%seen, $number + $n);
         my $took = Time::HiRes::time() - $began;
         $seen{requests}++;
+        syswrite $made, '.';
         if ($word eq 'broken') {
             $seen{broken}++;
         }
@@ -151,7 +174,7 @@ sub _request {
 sub _exchange {
     my ($self, $text) = @_;
     my $socket = $self->{socket} ||= IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port},
-        Timeout => 5) or return 'nothing';
+        Timeout => $PATIENCE) or return 'nothing';
     my $answer = '';
     my $whole;
     my $fine = eval {

@@ -13,7 +13,7 @@ use Exporter 'import';
 use Test::More ();
 our @EXPORT = qw(expect_log allow_log log_lines log_clean);
 
-my $PATIENCE = 3; # seconds until a line must be there
+my $PATIENCE = 30; # seconds until a line must be there
 
 my ($file, $start, %announced, %allowed, @children);
 

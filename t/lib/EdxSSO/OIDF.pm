@@ -17,7 +17,7 @@ use Test::More ();
 use EdxSSO::Browser;
 use EdxSSO::Log;
 use EdxSSO::SignIn;
-our @EXPORT = qw(passes refuses home come_back post_form calls_of queries_of last_call mint);
+our @EXPORT = qw(passes refuses home come_back post_form calls_of queries_of last_call mint asked_for);
 
 my ($base, @providers);
 my %PATHS = (authorize => '/authorize', token => '/token', userinfo => '/userinfo', jwks => '/jwks',
@@ -70,11 +70,17 @@ sub _begin {
     return ($browser, $answer);
 }
 
-# What it has seen besides documents: exactly that.
-sub _calls_are {
-    my (%calls) = @_;
+# What the provider has seen besides documents, which httpd may fetch at any time: path => how often
+sub asked_for {
     my %seen = %{ oidc('requests')->{counts} };
     delete @seen{ @PATHS{qw(jwks discovery)} };
+    return \%seen;
+}
+
+# Exactly that.
+sub _calls_are {
+    my (%calls) = @_;
+    my %seen = %{ asked_for() };
     delete $seen{ $PATHS{authorize} } unless exists $calls{authorize};
     my %want = map { ($PATHS{$_} => $calls{$_}) } grep { $calls{$_} } keys %calls;
     local $Test::Builder::Level = $Test::Builder::Level + 1;

@@ -17,7 +17,7 @@ use IO::Socket::INET;
 use POSIX ();
 use EdxSSO::Httpd;
 
-my $PATIENCE = 10;
+my $PATIENCE = 60;
 
 sub program {
     for my $dir (split(/:/, $ENV{PATH} // ''), '/usr/bin', '/usr/sbin', '/usr/local/bin') {
@@ -85,7 +85,7 @@ sub stop {
 
 sub _connect {
     my ($self) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 2) or die "connect: $!\n";
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 30) or die "connect: $!\n";
     _say($socket, 'AUTH', $self->{password}) eq 'OK' or die "AUTH\n";
     return $socket;
 }
@@ -100,7 +100,7 @@ sub _line {
     my ($socket) = @_;
     my $line = '';
     until ($line =~ /\r\n\z/) {
-        IO::Select->new($socket)->can_read(5) or die "no answer\n";
+        IO::Select->new($socket)->can_read(30) or die "no answer\n";
         sysread($socket, $line, 1, length $line) or die "end\n";
     }
     return substr $line, 0, -2;
@@ -114,7 +114,7 @@ sub _answer {
     return if $rest < 0;
     my $text = '';
     while (length $text < $rest + 2) {
-        IO::Select->new($socket)->can_read(5) or die "no answer\n";
+        IO::Select->new($socket)->can_read(30) or die "no answer\n";
         sysread($socket, $text, $rest + 2 - length $text, length $text) or die "end\n";
     }
     return substr $text, 0, -2;

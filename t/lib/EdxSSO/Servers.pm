@@ -10,7 +10,7 @@ use Cwd ();
 use IO::Select;
 use POSIX ();
 
-my $PATIENCE = 30; # seconds until a server must be ready
+my $PATIENCE = 60; # seconds until a server must be ready
 
 # environment variable, program, its arguments: a program that is not there is left out
 our @SERVERS = (

@@ -250,7 +250,8 @@ static void copy_class(sso_ctx_t *ctx, sso_shm_view_t *v, int class, sso_shm_t *
     }
 }
 
-/* Into a new file of the size wanted, which then takes the old one's name. */
+/* Into a new file of the size wanted, which then takes the old one's name. After a failure all is
+ * as it was. */
 static sso_rc_e move(sso_ctx_t *ctx, apr_pool_t *pool, const sso_store_shm_config_t *config,
                      sso_shm_t **shm)
 {
@@ -260,10 +261,15 @@ static sso_rc_e move(sso_ctx_t *ctx, apr_pool_t *pool, const sso_store_shm_confi
     sso_ctx_t work = *ctx;
     sso_shm_view_t v;
     apr_uint32_t i;
+    sso_rc_e rc;
 
     aside.path = apr_pstrcat(ctx->pool, config->path, ".new", NULL);
     unlink(aside.path); /* of one who did not come to the end; other openers wait for us */
-    SSO_TRY(open_any(ctx, pool, &aside, &to));
+    rc = open_any(ctx, pool, &aside, &to);
+    if (rc != SSO_OK) {
+        unlink(aside.path);
+        return rc;
+    }
     apr_pool_create(&work.pool, ctx->pool);
     for (i = 0; i < from->plan.shards; i++) {
         sso_shm_view(from, i, ctx->now, &v);
@@ -279,6 +285,7 @@ static sso_rc_e move(sso_ctx_t *ctx, apr_pool_t *pool, const sso_store_shm_confi
     apr_pool_destroy(work.pool);
     if (rename(aside.path, config->path)) {
         unmap(to);
+        unlink(aside.path);
         return sso_fail(ctx, SSO_MISCONFIG, 218, "store: %s: %s", config->path, strerror(errno));
     }
     sso_log(ctx, SSO_LOG_INFO, 212, "store: %s: moved from %" APR_UINT64_T_FMT " to %"
@@ -303,9 +310,10 @@ sso_rc_e sso_store_shm_open(sso_ctx_t *ctx, apr_pool_t *pool, const sso_store_sh
     SSO_TRY(open_any(ctx, pool, config, &shm));
     if (shm->plan.size != config->size)
         rc = move(ctx, pool, config, &shm);
-    if (rc != SSO_OK) {
-        unmap(shm);
-        return rc;
+    if (rc != SSO_OK) { /* no reason to do without: a graceful restart would end httpd */
+        sso_log(ctx, SSO_LOG_ERROR, 1421, "store: stays at %" APR_UINT64_T_FMT " bytes: %s",
+                shm->plan.size, ctx->err.text);
+        sso_forgive(ctx);
     }
     sso_shm_file_share(shm->fd);
     apr_pool_cleanup_register(pool, shm, unmap, apr_pool_cleanup_null);

@@ -137,6 +137,12 @@ if (slow()) {
         like($httpd->log_text, qr/SSO0212/, 'the log says that it was moved');
         is(alive($httpd, @cookies), $SESSIONS, 'the sessions are alive');
     }
+    mkdir "$state/store.shm.new"; # stands in the way, as a full disk does
+    $httpd->configure(site_text(server => "EdxSSOStore shm:32M\n"));
+    ok($httpd->graceful, 'a size that it cannot be given');
+    like($httpd->log_text, qr/SSO1421: store: stays at 67108864 bytes: store: \S+store\.shm\.new /, 'the log says so, and why');
+    is(alive($httpd, @cookies), $SESSIONS, 'httpd goes on, with its sessions');
+    rmdir "$state/store.shm.new";
     $httpd->stop;
     $httpd->configure(site_text(server => "EdxSSOStore shm:1M\n"));
     $httpd->start;

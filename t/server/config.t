@@ -144,13 +144,13 @@ for my $case (@mistakes) {
     my ($config, @parts) = @$case;
     (my $name = (grep { !/^<\/|^$/ } split /\n/, $config)[-1] // '') =~ s/\Q$dir\E/DIR/g;
     $name = "$parts[0]: $name";
-    my $started = time;
-    ($exit, $output) = eval { local $SIG{ALRM} = sub { die "hangs\n" }; alarm 10; EdxSSO::Httpd->config_test($config) };
-    alarm 0;
-    $output //= $@;
+    in_time(5, "$name: at once", sub {
+        ($exit, $output) = eval { local $SIG{ALRM} = sub { die "hangs\n" }; alarm 60; EdxSSO::Httpd->config_test($config) };
+        alarm 0;
+        $output //= $@;
+    });
     isnt($exit, 0, "$name: refused");
     like($output, qr/$_/, "$name: says $_") for map { /\\d|\|/ ? $_ : quotemeta } @parts;
-    cmp_ok(time - $started, '<', 5, "$name: at once");
     unlike($output, qr/SECRETFROMFILE|REDISSECRET/, "$name: no secret");
 }
 

@@ -73,13 +73,13 @@ sub of_entra {
     entra(rotate => { keep => 0 });
     my $new = of_entra();
     my $status;
-    for (1 .. 100) {
+    for (1 .. 1000) {
         last if ($status = $rotated->($new)) == 200;
         select undef, undef, undef, 0.05;
     }
     is($status, 200, 'a token by a new key brings the new keys');
     my $refused = 0; # by every process, once it has heard of it (EdxSSOJWKSCacheTTL)
-    for (1 .. 200) {
+    for (1 .. 3000) {
         last if ($refused = $rotated->($old) == 401 ? $refused + 1 : 0) == 12;
         select undef, undef, undef, 0.02;
     }

@@ -82,7 +82,7 @@ sub renew {
     my $browser = signed_in_by(names => 'adele');
     entra(config => { access_life => $LONG });
     entra(users => { name => 'adele', groups => ['staff'] });
-    my ($until, $groups) = (time + 20, '');
+    my ($until, $groups) = (time + 60, '');
     until ($groups eq 'Everyone,Staff' || time > $until) {
         $groups = groups_of(seen($browser));
         select undef, undef, undef, 0.2;

@@ -15,7 +15,7 @@ $redis->start;
 my $LIFE = 3;
 my $op = EdxSSO::Op->new(access_life => $LIFE);
 my $text = "EdxSSOStore " . $redis->url . "\nEdxSSOSecret \"a secret that both of these httpds know, of some length\"\n"
-    . "EdxSSOHTTPTimeout 1s 2s\n" . $op->section('oidc')
+    . "EdxSSOHTTPTimeout 3s 6s\n" . $op->section('oidc')
     . "<Location /app>\nAuthType edxsso\nRequire valid-user\nHeader set X-User \"expr=%{REMOTE_USER}\"\n</Location>\n"
     . "<IfModule !mpm_prefork_module>\nServerLimit 4\nThreadLimit 64\nThreadsPerChild 64\nMaxRequestWorkers 256\nMaxSpareThreads 256\n</IfModule>\n";
 my ($exit, $output) = EdxSSO::Httpd->config_test($text);

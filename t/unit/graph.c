@@ -482,7 +482,7 @@ int main(void)
     test_plans();
     test_groups();
     test_links();
-    test_limits();
+    tap_try(test_limits);
     test_profiles();
     test_photos();
     test_nothing();

@@ -330,8 +330,8 @@ int main(void)
     server_begin();
     sso_http_start(tap_ctx());
     test_answers();
-    test_failures();
-    test_urls();
+    tap_try(test_failures);
+    tap_try(test_urls);
     test_request();
     test_fields();
     test_environment();

@@ -245,7 +245,7 @@ int main(void)
     is_int(sso_http_start(ctx), SSO_OK, "start");
     is_int(sso_http_start(ctx), SSO_OK, "start twice");
     test_reuse();
-    test_once();
+    tap_try(test_once);
     test_fork();
     test_threads();
     test_descriptors();

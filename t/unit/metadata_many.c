@@ -227,7 +227,7 @@ static void test_killed(void)
     began = apr_time_now();
     is_int(ask(provider, WORLD_START), 350, "the fetcher was killed: waited for it in vain");
     ok(apr_time_now() - began < SECONDS(1), "but not longer than a call may last");
-    is_int(ask(provider, WORLD_START + SECONDS(3)), -1, "and when its lock is gone, fetched");
+    is_int(ask(provider, WORLD_START + SECONDS(30)), -1, "and when its lock is gone, fetched");
 }
 
 int main(void)
@@ -236,6 +236,6 @@ int main(void)
     test_processes();
     test_background();
     test_rotation();
-    test_killed();
+    tap_try(test_killed);
     return tap_done();
 }

@@ -64,7 +64,7 @@ static inline void redis_begin(const char *word, ...)
         execvp("redis-server", (char **)(uintptr_t)words);
         _exit(127);
     }
-    for (i = 0; i < 500; i++) {
+    for (i = 0; i < 6000; i++) {
         redisContext *link = redisConnectUnix(redis_socket);
         int good = link && !link->err;
 

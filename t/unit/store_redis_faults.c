@@ -454,13 +454,13 @@ static void test_names(void)
 int main(void)
 {
     redis_prepare();
-    test_fakes();
-    test_nobody();
+    tap_try(test_fakes);
+    tap_try(test_nobody);
     test_names();
     redis_begin("--port", "0", NULL);
-    test_restart();
-    test_stopped();
-    test_paused();
+    tap_try(test_restart);
+    tap_try(test_stopped);
+    tap_try(test_paused);
     test_replica();
     redis_end(SIGTERM);
     redis_clean();

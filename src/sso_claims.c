@@ -65,7 +65,7 @@ static int rows_hold(const sso_claims_t *claims)
 
     for (i = 0; i < claims->count; i++) {
         const sso_claim_t *row = &claims->rows[i];
-        int plain = row->flags & SSO_CLAIM_PLAIN, array = row->type == SSO_CLAIM_ARRAY;
+        int plain = row->plain, array = row->type == SSO_CLAIM_ARRAY;
 
         if (row->name_at <= at || row->name_at > claims->text_length || row->winner > claims->count
             || (plain && row->label_length != row->name_length)
@@ -77,7 +77,7 @@ static int rows_hold(const sso_claims_t *claims)
             return 0;
         labels += row->label_length;
         shown += plain ? row->label_length : 2u * row->label_length;
-        if (row->flags & SSO_CLAIM_AS_IS) {
+        if (row->as_is) {
             if (array || row->shown_length != row->value_length)
                 return 0;
             continue;
@@ -197,7 +197,7 @@ const char *sso_claim_value(apr_pool_t *pool, const sso_claims_t *claims, const 
     const char *from = claims->text + sso_claim_value_at(claim), *end = from + claim->value_length;
     char *out, *text;
 
-    if (claim->flags & SSO_CLAIM_AS_IS) {
+    if (claim->as_is) {
         if (length)
             *length = claim->value_length;
         return apr_pstrmemdup(pool, from, claim->value_length);

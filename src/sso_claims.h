@@ -26,28 +26,33 @@ typedef enum {
     SSO_CLAIM_JSON     /* objects, mixed and nested arrays */
 } sso_claim_type_e;
 
-/** One member. Offsets are into the text. */
+/**
+ * One member. Offsets are into the text. Each session has a row for each of its claims: bits are
+ * as few as the bounds above allow.
+ */
 typedef struct sso_claim_t {
-    apr_uint32_t name_at;
-    apr_uint32_t value_length; /* without quotes; it begins at sso_claim_value_at() */
-    apr_uint32_t shown_length; /* of the value as an app sees it */
-    apr_uint16_t name_length;  /* as JSON has it, without quotes */
-    apr_uint16_t label_length; /* of the name as an app sees it, without prefix */
-    apr_uint16_t winner; /* 1 + index of a claim whose exported name is alike and that goes before
-                            this one; it may have one in turn; or 0 */
-    unsigned char type;
-    unsigned char flags; /* SSO_CLAIM_CLEAN ... */
+    apr_uint32_t name_at : 19;
+    apr_uint32_t winner : 10;      /* 1 + index of a claim whose exported name is alike and that
+                                      goes before this one; it may have one in turn; or 0 */
+    apr_uint32_t type : 2;         /* sso_claim_type_e */
+    apr_uint32_t value_length : 19; /* without quotes; it begins at sso_claim_value_at() */
+    apr_uint32_t name_length : 11; /* as JSON has it, without quotes */
+    apr_uint32_t as_is : 1;        /* the value in the text is what an app sees */
+    apr_uint32_t plain : 1;        /* so is the name, but for its prefix */
+    apr_uint32_t shown_length : 21; /* of the value as an app sees it */
+    apr_uint32_t label_length : 9; /* of the name as an app sees it, without prefix */
 } sso_claim_t;
+
+_Static_assert(sizeof(sso_claim_t) == 12, "a row of three words");
+_Static_assert(SSO_CLAIMS_BYTES_MAX <= 1 << 19 && SSO_CLAIMS_MAX < 1 << 10
+                   && SSO_CLAIM_NAME_MAX * 6 < 1 << 11,
+               "bounds that fit into a row; a byte of a name may be written as \\u0000");
 
 /** Where a claim's value begins, after its name and, if it is a text, its quote. */
 static inline apr_uint32_t sso_claim_value_at(const sso_claim_t *claim)
 {
     return claim->name_at + claim->name_length + 2u + (claim->type == SSO_CLAIM_STRING);
 }
-
-#define SSO_CLAIM_CLEAN 1 /* nothing in the value needs unescaping or replacing */
-#define SSO_CLAIM_AS_IS 2 /* the value in the text is what an app sees */
-#define SSO_CLAIM_PLAIN 4 /* so is the name, but for its prefix */
 
 typedef struct sso_claims_t {
     /* rows exported unless EdxSSOExportClaims says otherwise come first */
@@ -80,12 +85,12 @@ static inline const char *sso_claim_show(const sso_claims_t *claims, const sso_c
     shown->header = at;
     at += claim->label_length;
     shown->variable = claims->text + claim->name_at;
-    if (!(claim->flags & SSO_CLAIM_PLAIN)) {
+    if (!claim->plain) {
         shown->variable = at;
         at += claim->label_length;
     }
     shown->value = NULL;
-    if (!(claim->flags & SSO_CLAIM_AS_IS)) {
+    if (!claim->as_is) {
         shown->value = at;
         at += claim->shown_length + 1;
     }

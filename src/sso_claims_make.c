@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#define BITS(n)    ((1u << (n)) - 1) /* of a row's members: what they get is never wider */
 #define ROOM_FIRST 2048 /* bytes of text that most people's claims fit into */
 
 /* What a sign-in needs and an app does not */
@@ -147,19 +148,21 @@ static int write_name(writer_t *writer, const char *name)
 /* Append "name":value and fill its row. */
 static int write_member(writer_t *writer, const char *name, const json_t *value, sso_claim_t *row)
 {
-    const apr_size_t start = writer->used;
+    const apr_uint32_t start = (apr_uint32_t)writer->used;
+    apr_uint32_t length;
 
     if (!write_name(writer, name))
         return 0;
-    row->name_at = (apr_uint32_t)(start + 1);
-    row->name_length = (apr_uint16_t)(writer->used - start - 2);
+    row->name_at = (start + 1) & BITS(19);
+    row->name_length = ((apr_uint32_t)writer->used - start - 2) & BITS(11);
     if (write_dump(":", 1, writer) || !write_value(writer, value))
         return 0;
-    row->type = (unsigned char)type_of(value);
-    row->value_length = (apr_uint32_t)writer->used - sso_claim_value_at(row)
-                        - (row->type == SSO_CLAIM_STRING);
-    if (is_clean(writer->text + sso_claim_value_at(row), row->value_length))
-        row->flags = SSO_CLAIM_CLEAN;
+    row->type = type_of(value) & BITS(2);
+    length = (apr_uint32_t)writer->used - sso_claim_value_at(row)
+             - (row->type == SSO_CLAIM_STRING);
+    row->value_length = length & BITS(19);
+    row->as_is = row->type != SSO_CLAIM_ARRAY
+                 && is_clean(writer->text + sso_claim_value_at(row), length);
     return 1;
 }
 
@@ -242,7 +245,7 @@ static void settle_names(apr_pool_t *pool, const sso_claims_t *claims, sso_claim
             if (sums[i] == sums[k] && i != k && alike(claims, &rows[i], &rows[k])
                 && beats(claims, &rows[k], &rows[i])
                 && (!rows[i].winner || beats(claims, &rows[rows[i].winner - 1], &rows[k])))
-                rows[i].winner = (apr_uint16_t)(k + 1);
+                rows[i].winner = (k + 1) & BITS(10);
 }
 
 /* One of the two passes: members that are exported by default, or those that are not. */
@@ -271,7 +274,7 @@ static sso_rc_e write_pass(sso_ctx_t *ctx, const json_t *object, int by_default,
  * A claim's name as a variable and as a header: what is not a letter or digit becomes '_' or '-',
  * and in a header each word begins with a capital. Both have room for the name. Returns the length.
  */
-static apr_size_t make_labels(const char *name, const char *end, char *variable, char *header)
+static apr_uint32_t make_labels(const char *name, const char *end, char *variable, char *header)
 {
     const char *start = variable;
     int capital = 1;
@@ -292,7 +295,7 @@ static apr_size_t make_labels(const char *name, const char *end, char *variable,
             name = sso_claim_name_skip(name, end);
         }
     }
-    return (apr_size_t)(variable - start);
+    return (apr_uint32_t)(variable - start);
 }
 
 /* Render what an app sees: in the order and form in which sso_claim_show() walks it. */
@@ -306,11 +309,9 @@ static void render(apr_pool_t *pool, sso_claims_t *claims, sso_claim_t *rows)
     for (i = 0; i < claims->count; i++) {
         apr_size_t length = rows[i].value_length;
 
-        if ((rows[i].flags & SSO_CLAIM_CLEAN) && rows[i].type != SSO_CLAIM_ARRAY)
-            rows[i].flags |= SSO_CLAIM_AS_IS;
-        else
+        if (!rows[i].as_is)
             values[i] = sso_claim_value(pool, claims, &rows[i], ",", &length);
-        rows[i].shown_length = (apr_uint32_t)length;
+        rows[i].shown_length = (apr_uint32_t)length & BITS(21);
         room += 2u * rows[i].name_length + length + 1;
     }
     claims->shown = at = apr_pcalloc(pool, room);
@@ -318,17 +319,17 @@ static void render(apr_pool_t *pool, sso_claims_t *claims, sso_claim_t *rows)
         const char *name = claims->text + rows[i].name_at, *end = name + rows[i].name_length;
         char *variable = apr_palloc(pool, rows[i].name_length + 1u);
 
-        rows[i].label_length = (apr_uint16_t)make_labels(name, end, variable, at);
+        rows[i].label_length = make_labels(name, end, variable, at) & BITS(9);
         claims->label_bytes += rows[i].label_length;
         at += rows[i].label_length;
         if (plain_name(name, rows[i].name_length)) {
-            rows[i].flags |= SSO_CLAIM_PLAIN;
+            rows[i].plain = 1;
         }
         else {
             memcpy(at, variable, rows[i].label_length);
             at += rows[i].label_length;
         }
-        if (!(rows[i].flags & SSO_CLAIM_AS_IS)) {
+        if (!rows[i].as_is) {
             memcpy(at, values[i], rows[i].shown_length + 1u);
             at += rows[i].shown_length + 1u;
         }

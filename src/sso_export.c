@@ -279,7 +279,7 @@ static const char *value_of(const exporter_t *out, const sso_claims_t *claims,
 {
     char *value;
 
-    if (!(claim->flags & SSO_CLAIM_AS_IS) || !out->values)
+    if (!claim->as_is || !out->values)
         return sso_claim_value(out->ctx->pool, claims, claim, out->place->claim_delimiter, length);
     *length = claim->value_length;
     value = out->values + sso_claim_value_at(claim);

@@ -10,7 +10,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#define MAGIC        0x37535345u /* "ESS7": the layouts below */
+#define MAGIC        0x38535345u /* "ESS8": the layouts below */
 #define RECORD       "session"   /* purposes of the two boxes */
 #define TOKENS       "session tokens"
 #define SEGMENTS_MAX 5 /* of a JWE; a JWS has 3 */

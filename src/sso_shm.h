@@ -10,7 +10,7 @@
  *     a page       lock, counters, list heads
  *     buckets[]    the hash table: number of an entry's first block, 0 if none
  *     links[]      one word a block: what it is (two bits) and which block follows it
- *     blocks[]     256 bytes each; an entry is a chain of them, its head in the first
+ *     blocks[]     192 bytes each; an entry is a chain of them, its head in the first
  *
  * Blocks are numbered from 1, so zeroed pages are an empty shard and nothing has to be touched
  * before it is used; block 0 is where an index that cannot be true is sent, harmlessly.
@@ -27,10 +27,11 @@
 #include <pthread.h>
 
 #define SSO_SHM_MAGIC  "edxsso store\r\n\x1a\n" /* 16 bytes without the NUL */
-#define SSO_SHM_LAYOUT 1
+#define SSO_SHM_LAYOUT 2
 
 #define SSO_SHM_PAGE        4096u
-#define SSO_SHM_BLOCK       256u
+#define SSO_SHM_LINE        64u  /* of the processor's cache */
+#define SSO_SHM_BLOCK       (3 * SSO_SHM_LINE)
 #define SSO_SHM_SHARD_BYTES (4u << 20)
 #define SSO_SHM_SHARDS_MAX  1024u
 

@@ -28,10 +28,10 @@ void sso_shm_plan(apr_uint64_t size, sso_shm_plan_t *plan)
         buckets *= 2;
     plan->links_at = SSO_SHM_PAGE + buckets * sizeof(apr_uint32_t);
     limit = (bytes - plan->links_at) / (SSO_SHM_BLOCK + sizeof(apr_uint32_t)) + 1;
-    do { /* blocks do not straddle a page */
+    do { /* blocks begin with a cache line */
         limit--;
         blocks_at = plan->links_at + limit * sizeof(apr_uint32_t);
-        blocks_at = (blocks_at + SSO_SHM_BLOCK - 1) / SSO_SHM_BLOCK * SSO_SHM_BLOCK;
+        blocks_at = (blocks_at + SSO_SHM_LINE - 1) / SSO_SHM_LINE * SSO_SHM_LINE;
     } while (blocks_at + limit * SSO_SHM_BLOCK > bytes);
     plan->size = size;
     plan->shard_bytes = bytes;

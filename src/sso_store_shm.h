@@ -20,7 +20,7 @@
 
 #include "sso_store.h"
 
-#define SSO_STORE_SHM_MIN ((apr_uint64_t)1 << 20) /* which takes values of up to 995 KB */
+#define SSO_STORE_SHM_MIN ((apr_uint64_t)1 << 20) /* which takes values of up to 985 KB */
 #define SSO_STORE_SHM_MAX ((apr_uint64_t)64 << 30)
 
 extern const sso_store_kind_t sso_store_shm_kind;

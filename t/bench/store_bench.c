@@ -116,8 +116,8 @@ int main(int argc, char **argv)
     read_all(&ctx, store, entries, gets);
     must(&ctx, sso_store_stats(&ctx, store, &stats));
     printf("memory     %8.0f bytes an entry, %.0f over its value; %" APR_UINT64_T_FMT
-           " evicted\n", (double)stats.bytes_used / (double)stats.entries * 260 / 256,
-           (double)stats.bytes_used / (double)stats.entries * 260 / 256 - VALUE,
+           " evicted\n", (double)stats.bytes_used / (double)stats.entries * 196 / 192,
+           (double)stats.bytes_used / (double)stats.entries * 196 / 192 - VALUE,
            stats.evicted_live);
     apr_pool_clear(pool);
     start = apr_time_now();

@@ -185,7 +185,7 @@ static sso_rc_e attach(sso_ctx_t *ctx, sso_shm_t *shm, apr_uint64_t size, const 
 
     if (fstat(shm->fd, &info))
         return sso_fail(ctx, SSO_MISCONFIG, 217, "store: %s: %s", shm->path, strerror(errno));
-    if (info.st_size == 0)
+    if (info.st_size == 0 && alone) /* else somebody has emptied it under those who have it */
         return make(ctx, shm, size);
     memset(&header, 0xff, sizeof(header));
     if (pread(shm->fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header) && alone &&

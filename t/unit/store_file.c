@@ -278,13 +278,13 @@ static void test_set_aside(void)
         { "no header",          0,                                       4096 },
         { "a shard's counts",   4096 + offsetof(sso_shm_shard_t, entries), 4 },
         { "a shard's extent",   4096 + offsetof(sso_shm_shard_t, high),  4 },
-        { "cut off",            -1,                                      0 },
-        { "made longer",        -2,                                      0 },
-        { "cut to nothing much", -3,                                     0 },
+        { "cut off",            -1,                                      1 << 19 },
+        { "made longer",        -1,                                      (1 << 20) + 1 },
+        { "cut to nothing much", -1,                                     100 },
     };
     static const unsigned char junk[4096] = { 0x5a, 0xa5, 0x17, 0x2b, 1 };
     sso_store_t *store;
-    apr_pool_t *pool;
+    apr_pool_t *pool, *other;
     sso_ctx_t *ctx;
     unsigned i;
 
@@ -294,9 +294,7 @@ static void test_set_aside(void)
         apr_pool_destroy(pool);
         if (cases[i].at >= 0)
             patch("bad", cases[i].at, junk, cases[i].length);
-        else if (truncate(audit_path("bad"), cases[i].at == -1   ? 1 << 19
-                                             : cases[i].at == -2 ? (1 << 20) + 1
-                                                                 : 100))
+        else if (truncate(audit_path("bad"), (off_t)cases[i].length))
             perror("truncate");
         ctx = tap_ctx();
         ctx->now += apr_time_from_sec(i);
@@ -312,6 +310,9 @@ static void test_set_aside(void)
     ctx = tap_ctx();
     store = audit_open(ctx, &pool, "bad", 1);
     ok(store && !tap_log_has("SSO"), "a file that was never finished is made anew without a word");
+    ok(!truncate(audit_path("bad"), 0) && audit_open(ctx, &other, "bad", 2)
+       && tap_log_has("SSO0211"), "one emptied while it is in use is left to its users: set aside");
+    apr_pool_destroy(other);
     apr_pool_destroy(pool);
 }
 

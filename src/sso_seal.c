@@ -33,7 +33,7 @@ typedef struct spares_t {
 typedef struct ring_key_t {
     unsigned char id[ID_BYTES];
     unsigned char key[KEY_BYTES];
-    unsigned char mac[KEY_BYTES]; /* for sso_ring_mac() */
+    EVP_MAC_CTX *mac; /* for sso_ring_mac(): has the key, is copied for each use */
     unsigned char tag[KEY_BYTES], mask[KEY_BYTES]; /* for sso_ring_tag() */
     spares_t *sealing, *opening; /* of EVP_CIPHER_CTX with this key */
 } ring_key_t;
@@ -124,6 +124,24 @@ sso_rc_e sso_derive(sso_ctx_t *ctx, const sso_bytes_t *secret, const char *realm
                ? SSO_OK : sso_fail(ctx, SSO_BROKEN, 1254, "OpenSSL could not derive a key");
 }
 
+/* NULL: OpenSSL could not make it. */
+static EVP_MAC_CTX *make_mac(const unsigned char key[KEY_BYTES])
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+        OSSL_PARAM_construct_end()
+    };
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+
+    EVP_MAC_free(hmac);
+    if (mac && !EVP_MAC_init(mac, key, KEY_BYTES, params)) {
+        EVP_MAC_CTX_free(mac);
+        mac = NULL;
+    }
+    return mac;
+}
+
 /* HKDF-SHA256 with the realm as salt: id and keys in one go */
 static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
 {
@@ -133,12 +151,12 @@ static int derive(const sso_bytes_t *secret, const char *realm, ring_key_t *out)
     if (done) {
         memcpy(out->id, all, ID_BYTES);
         memcpy(out->key, all + ID_BYTES, KEY_BYTES);
-        memcpy(out->mac, all + ID_BYTES + KEY_BYTES, KEY_BYTES);
+        out->mac = make_mac(all + ID_BYTES + KEY_BYTES);
         memcpy(out->tag, all + ID_BYTES + 2 * KEY_BYTES, KEY_BYTES);
         memcpy(out->mask, all + ID_BYTES + 3 * KEY_BYTES, KEY_BYTES);
     }
     OPENSSL_cleanse(all, sizeof(all));
-    return done;
+    return done && out->mac;
 }
 
 static apr_status_t forget_ring(void *data)
@@ -152,6 +170,7 @@ static apr_status_t forget_ring(void *data)
             EVP_CIPHER_CTX_free(context);
         while ((context = take(ring->keys[i].opening)))
             EVP_CIPHER_CTX_free(context);
+        EVP_MAC_CTX_free(ring->keys[i].mac);
     }
     while ((context = take(ring->tagger.sealing)) || (context = take(ring->masking)))
         EVP_CIPHER_CTX_free(context);
@@ -427,13 +446,17 @@ int sso_ring_count(const sso_keyring_t *ring)
 sso_rc_e sso_ring_mac(sso_ctx_t *ctx, const sso_keyring_t *ring, int which,
                       const sso_bytes_t *parts, int count, unsigned char mac[SSO_DIGEST_BYTES])
 {
-    const ring_key_t *key = &ring->keys[which];
     unsigned char digest[SSO_DIGEST_BYTES];
+    EVP_MAC_CTX *copy;
     size_t length;
+    int done;
 
     SSO_TRY(sso_digest(ctx, parts, count, digest));
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->mac, sizeof(key->mac), digest,
-                   sizeof(digest), mac, SSO_DIGEST_BYTES, &length))
+    copy = EVP_MAC_CTX_dup(ring->keys[which].mac);
+    done = copy && EVP_MAC_update(copy, digest, sizeof(digest))
+           && EVP_MAC_final(copy, mac, &length, SSO_DIGEST_BYTES);
+    EVP_MAC_CTX_free(copy);
+    if (!done)
         return sso_fail(ctx, SSO_BROKEN, 1060, "OpenSSL could not make an HMAC");
     return SSO_OK;
 }

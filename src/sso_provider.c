@@ -13,7 +13,6 @@
 #include <apr_file_io.h>
 #include <apr_strings.h>
 #include <string.h>
-#include <strings.h>
 
 #define JWKS_FILE_MAX (1024 * 1024)
 #define TAG_BYTES     9
@@ -101,8 +100,6 @@ int sso_provider_plain_ok(const sso_provider_t *provider, const char *url)
     unsigned i;
     int found = 0;
 
-    if (!strncasecmp(url, "https:", 6)) /* most are, and what is said of them does not matter */
-        return 0;
     /* of no pool of the configuration: several threads may not make children of those */
     if (apr_pool_create(&scratch, NULL) != APR_SUCCESS)
         return 0;

@@ -234,7 +234,7 @@ const sso_provider_t *sso_section_find(const sso_site_t *site, const char *name)
 
 /**
  * Whether calls to @a url may be http: some directive of the provider names its scheme, host and
- * port. 0 for an https URL, which needs no leave.
+ * port.
  */
 int sso_provider_plain_ok(const sso_provider_t *provider, const char *url);
 

@@ -32,7 +32,7 @@ struct sso_redis_set_t {
     apr_time_t retry_at;
     char cause[SSO_ERR_BYTES];
     sso_redis_where_t *where;
-    int policy_known;
+    int policy_known; /* by atomic operations */
 };
 
 /* What becomes of a connection after a command: it is kept; it is closed, and so are all others of
@@ -107,10 +107,7 @@ static void look_at_policy(sso_ctx_t *ctx, sso_redis_set_t *set, const redisRepl
     if (!limit || !policy || !strncmp(limit, "\nmaxmemory:0\r", 13)
         || !strncmp(policy, "\nmaxmemory_policy:noeviction", 28))
         return;
-    pthread_mutex_lock(&set->lock);
-    known = set->policy_known;
-    set->policy_known = 1;
-    pthread_mutex_unlock(&set->lock);
+    known = __atomic_exchange_n(&set->policy_known, 1, __ATOMIC_RELAXED);
     policy += strlen("\nmaxmemory_policy:");
     if (!known)
         sso_log(ctx, SSO_LOG_WARN, 286,
@@ -139,7 +136,7 @@ static sso_rc_e introduce(sso_ctx_t *ctx, sso_redis_set_t *set, sso_redis_link_t
         sso_redis_add_text(&commands[1], "SELECT");
         sso_redis_add_text(&commands[1], apr_itoa(ctx->pool, target->db));
     }
-    if (!set->policy_known) {
+    if (!__atomic_load_n(&set->policy_known, __ATOMIC_RELAXED)) {
         sso_redis_add_text(&commands[2], "INFO");
         sso_redis_add_text(&commands[2], "memory");
     }

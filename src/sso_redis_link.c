@@ -134,7 +134,7 @@ static io_e read_some(sso_redis_link_t *link, char *bytes, size_t size, apr_time
 /* ---- connecting ---- */
 
 /* Errno of the attempt; 0: connected, and fd is set. */
-static int connect_to(const sso_redis_address_t *address, apr_time_t deadline, int *fd)
+static int connect_one(const sso_redis_address_t *address, apr_time_t deadline, int *fd)
 {
     int family = address->name.ss_family, one = 1, why = 0;
     socklen_t length = sizeof(why);
@@ -157,6 +157,21 @@ static int connect_to(const sso_redis_address_t *address, apr_time_t deadline, i
         close(s);
     else
         *fd = s;
+    return why;
+}
+
+/* To the first that answers. One that is silent leaves those behind it their part of the time. */
+static int connect_any(const sso_redis_address_t *address, apr_time_t deadline, int *fd)
+{
+    int why = ECONNREFUSED, count = 0, i;
+
+    while (count < SSO_REDIS_ADDRESSES_MAX && address[count].length)
+        count++;
+    for (i = 0; i < count && why; i++) {
+        apr_time_t now = sso_redis_clock();
+
+        why = connect_one(&address[i], now + (deadline - now) / (count - i), fd);
+    }
     return why;
 }
 
@@ -194,16 +209,15 @@ sso_rc_e sso_redis_link_open(sso_ctx_t *ctx, const sso_redis_target_t *target, S
                              sso_redis_link_t *link)
 {
     char word[80];
-    int i, why = ECONNREFUSED;
     sso_rc_e rc = SSO_OK;
+    int why;
 
     memset(link, 0, sizeof(*link));
     link->fd = -1;
-    for (i = 0; i < SSO_REDIS_ADDRESSES_MAX && address[i].length && link->fd < 0; i++)
-        why = connect_to(&address[i], deadline, &link->fd);
-    if (link->fd < 0 && why == ETIMEDOUT)
+    why = connect_any(address, deadline, &link->fd);
+    if (why == ETIMEDOUT)
         return sso_fail(ctx, SSO_UPSTREAM, 262, "Redis %s: no connection in time", target->name);
-    if (link->fd < 0)
+    if (why)
         return sso_fail(ctx, SSO_UPSTREAM, 261, "Redis %s: cannot connect: %s", target->name,
                         apr_strerror(why, word, sizeof(word)));
     link->reader = redisReaderCreate();

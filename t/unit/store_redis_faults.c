@@ -17,14 +17,17 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
                 struct addrinfo **found);
 
 static const char *moving; /* where moving.test is; NULL: nobody knows */
+static const char *also;   /* and a second address of all names */
 static int asked;
 
 /* A resolver that knows one name. Most tests use addresses. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
 {
-    static struct sockaddr_in address;
-    static struct addrinfo only;
+    static struct sockaddr_in address[2];
+    static struct addrinfo one[2];
+    const char *text[2] = { NULL, also };
+    int i;
 
     (void)hints;
     asked++;
@@ -32,13 +35,16 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
         name = moving;
     if (!name || strspn(name, "0123456789.") != strlen(name))
         return EAI_NONAME;
-    address = (struct sockaddr_in){ .sin_family = AF_INET,
-                                    .sin_port = htons((in_port_t)strtol(service, NULL, 10)),
-                                    .sin_addr.s_addr = inet_addr(name) };
-    only = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = SOCK_STREAM,
-                              .ai_addr = (struct sockaddr *)&address,
-                              .ai_addrlen = sizeof(address) };
-    *found = &only;
+    for (i = 0; i < 2; i++) {
+        address[i] = (struct sockaddr_in){ .sin_family = AF_INET,
+                                           .sin_port = htons((in_port_t)strtol(service, NULL, 10)),
+                                           .sin_addr.s_addr = inet_addr(text[i] ? text[i] : name) };
+        one[i] = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = SOCK_STREAM,
+                                    .ai_addr = (struct sockaddr *)&address[i],
+                                    .ai_addrlen = sizeof(address[i]) };
+    }
+    one[0].ai_next = also ? &one[1] : NULL;
+    *found = one;
     return 0;
 }
 
@@ -207,6 +213,14 @@ static void test_nobody(void)
     is_int(get(ctx, store, "x"), SSO_UPSTREAM, "a host that is silent");
     is_int(ctx->err.number, 262, "%s", ctx->err.text);
     ok(since(start) < apr_time_from_msec(900), "in half a second");
+    redis_begin("--bind", "127.0.0.2", "--port", apr_itoa(ctx->pool, ntohs(name.sin_port)), NULL);
+    also = "127.0.0.2";
+    store = open_store(ctx, apr_psprintf(ctx->pool, "redis://127.0.0.1:%d",
+                                         ntohs(name.sin_port)));
+    is_int(get(ctx, store, "x"), SSO_ABSENT, "one that has another address, too: %s",
+           ctx->err.text);
+    also = NULL;
+    redis_end(SIGTERM);
     ok(!tap_log_has(SECRET), "no password is told");
     for (i = 0; i < 4; i++)
         close(fill[i]);

@@ -3,7 +3,10 @@
  * Fill the store of a httpd that is stopped with entries of strangers: what does a request cost
  * beside a million others? Not a test.
  *
- *     store_fill FILE BYTES ENTRIES VALUE   BYTES: the size that EdxSSOStore says
+ *     store_fill FILE BYTES ENTRIES VALUE [LATER]
+ *
+ * BYTES: the size that EdxSSOStore says. LATER: as if it were so many seconds later; the strangers
+ * go again, as has all that they met and that had expired by then.
  */
 #include "sso_store_shm.h"
 
@@ -39,13 +42,14 @@ int main(int argc, char **argv)
     apr_pool_t *pool;
     unsigned long i, count;
 
-    if (argc != 5)
+    if (argc != 5 && argc != 6)
         return 2;
     apr_initialize();
     apr_pool_create(&ctx.pool, NULL);
     apr_pool_create(&pool, NULL);
     config.path = argv[1];
     config.size = strtoull(argv[2], NULL, 10);
+    ctx.now += apr_time_from_sec(argc == 6 ? strtol(argv[5], NULL, 10) : 0);
     count = strtoul(argv[3], NULL, 10);
     item.length = strtoul(argv[4], NULL, 10) % VALUE_MAX;
     item.expires = ctx.now + apr_time_from_sec(86400);
@@ -55,14 +59,14 @@ int main(int argc, char **argv)
         sso_store_key_t key = key_of(i);
 
         memcpy(value, &i, sizeof(i));
-        if (sso_store_put(&ctx, store, &key, &item) != SSO_OK)
+        if (sso_store_put(&ctx, store, &key, &item) != SSO_OK
+            || (argc == 6 && sso_store_remove(&ctx, store, &key) != SSO_OK))
             goto failed;
     }
     if (sso_store_stats(&ctx, store, &stats) != SSO_OK)
         goto failed;
-    printf("%" APR_UINT64_T_FMT " entries, %" APR_UINT64_T_FMT " evicted, %.0f bytes an entry\n",
-           stats.entries, stats.evicted_live,
-           (double)stats.bytes_used / (double)stats.entries);
+    printf("%" APR_UINT64_T_FMT " entries, %" APR_UINT64_T_FMT " evicted, %" APR_UINT64_T_FMT
+           " bytes\n", stats.entries, stats.evicted_live, stats.bytes_used);
     apr_pool_destroy(pool);
     return 0;
 failed:

@@ -172,7 +172,7 @@ if (!$pid) {
     $browser->get('/app/index.txt');
     POSIX::_exit(0);
 }
-select undef, undef, undef, 0.02 until refreshes();
+$httpd->wait_until(sub { refreshes() });
 is(EdxSSO::Browser->new(base => $httpd->url)->get('/edxsso/logout?no_redirect=1', headers => [['Cookie', $cookie]])->status, 200,
     'signed out while a refresh is under way');
 waitpid $pid, 0;

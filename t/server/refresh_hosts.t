@@ -58,7 +58,7 @@ if (!$pid) {
     at_once($one->port, 1, '/app/index.txt', $cookie);
     POSIX::_exit(0);
 }
-select undef, undef, undef, 0.02 until refreshes();
+$one->wait_until(sub { refreshes() });
 $one->crash;
 waitpid $pid, 0;
 is(refreshes(), 1, 'killed in the middle of a refresh');

@@ -195,8 +195,6 @@ static const char *remember_tokens(cmd_parms *cmd, const sso_field_t *field,
     const char *refused;
 
     if (field == &sso_options[SSO_OPTION_pass_token]) {
-        if (config->pass_token->nelts > 1 && sso_list_has(config->pass_token, "none"))
-            return "EdxSSOPassToken: none stands alone";
         if (sso_list_has(config->pass_token, "none"))
             return NULL;
     }

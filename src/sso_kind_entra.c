@@ -145,8 +145,6 @@ static sso_rc_e plan_graph(sso_ctx_t *ctx, sso_provider_t *provider)
 
     for (i = 0; i < SSO_COUNT(parts); i++)
         plan |= sso_list_has(config->graph, parts[i].word) ? parts[i].bit : 0;
-    if (plan && sso_list_has(config->graph, "off"))
-        return sso_fail(ctx, SSO_MISCONFIG, 80, "EdxSSOGraph: off stands alone");
     if (config->groups == SSO_GROUPS_NAMES)
         plan |= SSO_GRAPH_GROUPS;
     if (plan && config->sign_in)

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXEC_TIMEOUT_USEC APR_TIME_C(10000000)
+#define EXEC_TIMEOUT_USEC APR_TIME_C(10000000) /* of all a program does */
+#define EXEC_NAP_USEC     APR_TIME_C(5000)
 #define KEPT_BYTES        32
 
 static sso_rc_e refuse(sso_ctx_t *ctx, const char *name, const char *why)
@@ -88,19 +89,34 @@ static sso_rc_e read_variable(sso_ctx_t *ctx, const char *spec, sso_bytes_t *sec
 }
 
 /* What a program prints, up to one byte more than a secret may have. */
-static apr_status_t read_pipe(apr_file_t *pipe, char *text, apr_size_t *length)
+static apr_status_t read_pipe(apr_file_t *pipe, apr_time_t deadline, char *text, apr_size_t *length)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    apr_file_pipe_timeout_set(pipe, EXEC_TIMEOUT_USEC);
     *length = 0;
     while (rv == APR_SUCCESS && *length <= SSO_SECRET_MAX) {
         apr_size_t n = SSO_SECRET_MAX + 1 - *length;
+        apr_interval_time_t left = deadline - apr_time_now();
 
+        apr_file_pipe_timeout_set(pipe, left > 0 ? left : 0);
         rv = apr_file_read(pipe, text + *length, &n);
         *length += rv == APR_SUCCESS ? n : 0;
     }
     return rv == APR_EOF ? APR_SUCCESS : rv;
+}
+
+/* A program may go on when it has closed what we read. Returns 0 if it did not end by itself. */
+static int await_end(apr_proc_t *proc, apr_time_t deadline, int *status, apr_exit_why_e *why)
+{
+    while (apr_proc_wait(proc, status, why, APR_NOWAIT) == APR_CHILD_NOTDONE) {
+        if (apr_time_now() > deadline) {
+            apr_proc_kill(proc, SIGKILL);
+            apr_proc_wait(proc, status, why, APR_WAIT);
+            return 0;
+        }
+        apr_sleep(EXEC_NAP_USEC);
+    }
+    return 1;
 }
 
 static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secret)
@@ -109,9 +125,10 @@ static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secre
     apr_size_t length;
     apr_procattr_t *attr;
     apr_proc_t proc;
-    apr_exit_why_e why;
+    apr_exit_why_e why = APR_PROC_SIGNAL;
+    apr_time_t deadline = apr_time_now() + EXEC_TIMEOUT_USEC;
     apr_status_t rv;
-    int status;
+    int status = 1, fine, ended;
 
     if (apr_tokenize_to_argv(spec + strlen("exec:"), &argv, ctx->pool) != APR_SUCCESS || !argv[0]
         || argv[0][0] != '/')
@@ -123,16 +140,15 @@ static sso_rc_e read_output(sso_ctx_t *ctx, const char *spec, sso_bytes_t *secre
         || apr_proc_create(&proc, argv[0], (const char *const *)argv, NULL, attr, ctx->pool)
                != APR_SUCCESS)
         return refuse(ctx, argv[0], "cannot be started");
-    rv = read_pipe(proc.out, text, &length);
+    rv = read_pipe(proc.out, deadline, text, &length);
     apr_file_close(proc.out);
     /* ended here and not by the pool: when that goes, the process id may be another's */
-    if (rv != APR_SUCCESS || length > SSO_SECRET_MAX)
-        apr_proc_kill(&proc, SIGKILL);
-    if (apr_proc_wait(&proc, &status, &why, APR_WAIT) != APR_CHILD_DONE)
-        return refuse(ctx, argv[0], "failed");
-    if (rv != APR_SUCCESS || length > SSO_SECRET_MAX)
-        return refuse(ctx, argv[0], rv == APR_SUCCESS ? "printed over 16384 bytes"
-                                                      : "did not end within 10 s");
+    fine = rv == APR_SUCCESS && length <= SSO_SECRET_MAX;
+    ended = await_end(&proc, fine ? deadline : 0, &status, &why);
+    if (rv == APR_SUCCESS && length > SSO_SECRET_MAX)
+        return refuse(ctx, argv[0], "printed over 16384 bytes");
+    if (!fine || !ended)
+        return refuse(ctx, argv[0], "did not end within 10 s");
     if (why != APR_PROC_EXIT || status)
         return refuse(ctx, argv[0], "failed");
     return take(ctx, argv[0], text, length, secret);

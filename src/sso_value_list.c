@@ -72,10 +72,19 @@ static const char *choice_print(apr_pool_t *pool, const sso_field_t *field, cons
     return choice_word(pool, field->limits, *(const int *)slot);
 }
 
+/* "off" and "none", where a list knows one of them, as its first word: nothing goes beside it. */
+static const char *loner(apr_pool_t *pool, const char *choices)
+{
+    const char *first = choices ? choice_word(pool, choices, 0) : "";
+
+    return !strcmp(first, "off") || !strcmp(first, "none") ? first : NULL;
+}
+
 static sso_rc_e list_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
                           const char *const *argv, void *slot)
 {
     apr_array_header_t *list = apr_array_make(ctx->pool, argc, sizeof(const char *));
+    const char *alone = loner(ctx->pool, field->limits);
     int i;
 
     for (i = 0; i < argc; i++) {
@@ -91,6 +100,8 @@ static sso_rc_e list_read(sso_ctx_t *ctx, const sso_field_t *field, int argc,
         if (!sso_list_has(list, word))
             APR_ARRAY_PUSH(list, const char *) = word;
     }
+    if (alone && list->nelts > 1 && sso_list_has(list, alone))
+        return sso_fail(ctx, SSO_MISCONFIG, 80, "'%s' stands alone: nothing goes beside it", alone);
     *(apr_array_header_t **)slot = list;
     return SSO_OK;
 }

@@ -99,6 +99,11 @@ static void test_others(void)
     reads("exec:/bin/sh -c 'echo canary; kill -9 $$'", NULL, "failed");
     reads("exec:/bin/true", NULL, "empty");
     reads("exec:/usr/bin/head -c 16385 /dev/zero", NULL, "16384");
+    if (!getenv("TEST_SLOW"))
+        return;
+    reads("exec:/bin/sh -c 'while sleep 1; do echo; done'", NULL, "did not end within 10 s");
+    reads("exec:/bin/sh -c 'echo canary; exec sleep 60 >/dev/null'", NULL,
+          "did not end within 10 s");
 }
 
 static void keeps(const char *path, int good, const char *what)

@@ -91,6 +91,9 @@ static void test_limits(void)
         { "EdxSSOClaimPrefix", "OIDC_CLAIM_", 1 }, { "EdxSSOClaimPrefix", "A-B", 0 },
         { "EdxSSOClaimDelimiter", "123456789", 0 }, { "EdxSSOClaimDelimiter", "::", 1 },
         { "EdxSSOEndpoint", "token https://a/b", 1 }, { "EdxSSOEndpoint", "nowhere https://a", 0 },
+        { "EdxSSOTrustForwarded", "Off", 1 }, { "EdxSSOTrustForwarded", "Off Forwarded", 0 },
+        { "EdxSSOGraph", "photo groups", 1 }, { "EdxSSOGraph", "profile off", 0 },
+        { "EdxSSOPassToken", "none", 1 }, { "EdxSSOPassToken", "none id", 0 },
         { "EdxSSOHTTPTimeout", "1s 60s", 1 }, { "EdxSSOHTTPTimeout", "0s 5s", 0 },
     };
     unsigned i;

@@ -134,8 +134,6 @@ static void test_plans(void)
                plans[i].groups);
         is(apr_array_pstrcat(ctx->pool, provider->scope, ' '), plans[i].scopes, "its scopes");
     }
-    is_int(make_entra(ctx, "profile off", "ids", &provider), SSO_MISCONFIG, "off with another");
-    is_int(ctx->err.number, 80, "its number");
 }
 
 /* ---- groups */

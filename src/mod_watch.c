@@ -15,10 +15,10 @@
 #define DOCUMENTS "_edxsso_"
 #define STORE     "_edxsso_store_"
 #define PACE     apr_time_from_sec(1) /* how often we look whether something is due */
-#define PATIENCE apr_time_from_sec(2) /* of a child that ends while a document comes */
+#define PATIENCE apr_time_from_sec(2) /* of a child that ends while an answer comes */
 #define NAP      apr_time_from_msec(5)
 
-/* Of this child: it ends; its watchdog's thread is at work. */
+/* Of this child: it ends; so many threads of its watchdogs are at work. */
 static volatile apr_uint32_t ending, working;
 
 /* A provider and when it wants to be looked at again. */
@@ -35,7 +35,7 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
 
     if (state != AP_WATCHDOG_STATE_RUNNING)
         return APR_SUCCESS;
-    apr_atomic_set32(&working, 1);
+    apr_atomic_inc32(&working);
     for (i = 0; i < list->nelts && !apr_atomic_read32(&ending); i++) {
         watched_t *watched = &APR_ARRAY_IDX(list, i, watched_t);
         sso_ctx_t ctx = { 0 };
@@ -48,7 +48,7 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
         sso_documents_refresh(&ctx, watched->provider, &watched->next); /* it logs for itself */
         apr_pool_destroy(ctx.pool);
     }
-    apr_atomic_set32(&working, 0);
+    apr_atomic_dec32(&working);
     return APR_SUCCESS;
 }
 
@@ -56,14 +56,16 @@ static apr_status_t look(int state, void *data, apr_pool_t *pool)
 static apr_status_t tend(int state, void *store, apr_pool_t *pool)
 {
     (void)pool;
+    apr_atomic_inc32(&working);
     if (state == AP_WATCHDOG_STATE_RUNNING && !apr_atomic_read32(&ending))
         sso_store_tend(store, 1);
+    apr_atomic_dec32(&working);
     return APR_SUCCESS;
 }
 
 /*
- * mod_watchdog does not wait for its thread when a child ends. What the thread uses, OpenSSL among
- * it, goes with the process: it gets a moment to leave that alone.
+ * mod_watchdog does not wait for its threads when a child ends. What they use, OpenSSL among it,
+ * goes with the process: they get a moment to leave that alone.
  */
 static apr_status_t let_finish(void *unused)
 {

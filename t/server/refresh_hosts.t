@@ -33,7 +33,12 @@ my $one = host();
 my $two = host('ServerName localhost:' . $one->port . "\n");
 
 my $signed_in;
-sub enter { my $browser = sign_in($one) or die "no sign-in\n" . $one->log_text; $signed_in = Time::HiRes::time(); return cookie_of($browser) }
+sub enter {
+    my $browser;
+    $one->wait_until(sub { $browser = sign_in($one) }) or die "no sign-in\n" . $one->log_text;
+    $signed_in = Time::HiRes::time();
+    return cookie_of($browser);
+}
 sub due { my $left = $signed_in + $LIFE * 2 / 3 + 0.2 - Time::HiRes::time(); select undef, undef, undef, $left if $left > 0; return }
 sub statuses { my %seen; $seen{ $_->status }++ for @_; return join ' ', map { "$_:$seen{$_}" } sort keys %seen }
 sub refreshes { return $op->calls('/token', 'refresh_token') }

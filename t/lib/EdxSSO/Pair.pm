@@ -58,11 +58,16 @@ sub httpd { return $_[0]{httpd}[$_[1] // 0] }
 sub root { return 'http://localhost:' . $_[0]->httpd->port }
 sub op_root { return $op_root }
 
-# Signed in by a provider's link; dies if that does not work.
+# Signed in by a provider's link; dies if that does not work. 503, here and below: Redis or the provider has not got round
+# to it, and neither yes nor no is said.
 sub enter {
     my ($self, $provider) = @_;
-    my $browser = EdxSSO::Browser->new(base => $self->root);
-    my $answer = $browser->follow($browser->get('/edxsso/login?next=/app/index.txt&provider=' . ($provider // 'op')));
+    my ($browser, $answer);
+    $self->httpd->wait_until(sub {
+        $browser = EdxSSO::Browser->new(base => $self->root);
+        $answer = $browser->follow($browser->get('/edxsso/login?next=/app/index.txt&provider=' . ($provider // 'op')));
+        return $answer->status != 503;
+    });
     die "no sign-in: " . $answer->status . "\n" . $answer->body . $self->httpd->log_text if $answer->status != 200;
     return $browser;
 }
@@ -70,7 +75,14 @@ sub enter {
 sub alive {
     my ($self, $cookie) = @_;
     my $count = 0;
-    $count += EdxSSO::Site::alive($_, $cookie) for @{ $self->{httpd} };
+    for my $httpd (@{ $self->{httpd} }) {
+        my $answer;
+        $httpd->wait_until(sub {
+            $answer = EdxSSO::Browser->new(base => $httpd->url)->get('/app/index.txt', headers => [['Cookie', $cookie]]);
+            return $answer->status != 503;
+        });
+        $count++ if $answer->status == 200 && length($answer->header('X-User') // '');
+    }
     return $count;
 }
 1;

@@ -131,7 +131,17 @@ void mod_body_replace(request_rec *r, const sso_replay_t *replay)
     apr_table_setn(r->headers_in, "Content-Type", apr_pstrdup(r->pool, replay->content_type));
     apr_brigade_write(body, NULL, NULL, replay->body.data, replay->body.length);
     APR_BRIGADE_INSERT_TAIL(body, apr_bucket_eos_create(body->bucket_alloc));
+    mod_request_state(mod_request_original(r))->body = body;
     ap_add_input_filter(FILTER, body, r, r->connection);
+}
+
+/* An internal redirect (RewriteRule, FallbackResource) starts without filters. */
+void mod_body_follow(request_rec *r)
+{
+    apr_bucket_brigade *body = mod_request_state(mod_request_original(r))->body;
+
+    if (body)
+        ap_add_input_filter(FILTER, body, r, r->connection);
 }
 
 void mod_body_hooks(apr_pool_t *pool)

@@ -39,6 +39,7 @@ typedef struct mod_request_t {
     int judging;         /* authorization is being asked on our behalf */
     const char *scope;   /* what a Require line found missing in the scope of a token */
     const char *replay;  /* the id of a form that was kept, from the query, or NULL */
+    apr_bucket_brigade *body; /* of that form, what has not been read of it, or NULL */
     int resource;        /* the metadata of a protected resource are asked for */
     /* of the request that the browser sent: */
     int exported;              /* its headers say who is there */
@@ -183,6 +184,8 @@ sso_rc_e mod_body_read(sso_ctx_t *ctx, void *baton, apr_size_t limit, sso_bytes_
 const char *mod_body_parameter(request_rec *r);
 /** Let a request have another body than it came with. */
 void mod_body_replace(request_rec *r, const struct sso_replay_t *replay);
+/** A request that was made of another one has the rest of the body that was put there. */
+void mod_body_follow(request_rec *r);
 
 /* mod_authz.c */
 void mod_authz_register(apr_pool_t *pool);

@@ -238,8 +238,10 @@ static void admit(request_rec *r, sso_ctx_t *ctx, const sso_request_t *request,
     mod_jwt_export(r, ctx, request, answer->session);
     r->user = apr_pstrdup(r->pool, answer->session->remote_user);
     r->ap_auth_type = apr_pstrdup(r->pool, MOD_AUTH_TYPE);
-    if (answer->replay)
+    if (answer->replay) {
         mod_body_replace(r, answer->replay);
+        first->replay = NULL; /* what is made of this request has the body, and asks for nothing */
+    }
 }
 
 /*

@@ -235,8 +235,10 @@ int mod_scrub(request_rec *r)
     if (!site)
         return DECLINED;
     seen = scrub_headers(r);
-    if (r->prev)
+    if (r->prev) {
         mod_request_put_back(r);
+        mod_body_follow(r);
+    }
     if (seen.connection && strcasecmp(seen.connection, "keep-alive"))
         scrub_connection(r, seen.connection);
     if (seen.cookie)

@@ -265,7 +265,12 @@ sso_rc_e sso_callback_serve(sso_ctx_t *ctx, const sso_request_t *request, const 
         if (answered != SSO_ABSENT)
             return sso_within(ctx, answered, provider->name);
     }
-    if (rc != SSO_OK) /* where the page's link leads: to the start of this very sign-in */
-        answer->retry = sso_login_link(ctx, request, provider->name, login ? login->next : NULL);
+    if (rc != SSO_OK) { /* where the page's link leads: to the start of this very sign-in */
+        /* with the form that waits for it, unless the state may have been used: then it is sent */
+        sso_wanted_t again = { .replay = login && rc != SSO_BAD_INPUT ? login->replay : NULL };
+
+        answer->retry = sso_login_link_with(ctx, request, provider->name,
+                                            login ? login->next : NULL, &again);
+    }
     return sso_within(ctx, rc, provider->name);
 }

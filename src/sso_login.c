@@ -148,9 +148,10 @@ static sso_rc_e start(sso_ctx_t *ctx, const sso_request_t *request, const sso_pr
                       const char *next, const sso_wanted_t *wanted, sso_answer_t *answer)
 {
     sso_rc_e rc = send_there(ctx, request, provider, next, wanted, answer);
+    sso_wanted_t again = { .replay = wanted->replay };
 
     if (rc != SSO_OK)
-        answer->retry = sso_login_link(ctx, request, provider->name, next);
+        answer->retry = sso_login_link_with(ctx, request, provider->name, next, &again);
     return sso_within(ctx, rc, provider->name);
 }
 

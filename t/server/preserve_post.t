@@ -11,7 +11,7 @@ own_echo();
 
 own_lms();
 lms_reset();
-my $pair = EdxSSO::Pair->start(without_redis => 1, more => <<"END");
+my $pair = EdxSSO::Pair->start(without_redis => 1, more => EdxSSO::Httpd::load_lines('rewrite') . <<"END");
 <Location /desk>
     ProxyPass $ENV{ECHO_ROOT}/desk
     AuthType edxsso
@@ -25,6 +25,16 @@ my $pair = EdxSSO::Pair->start(without_redis => 1, more => <<"END");
     EdxSSOPreservePOST on
     Require valid-user
 </Location>
+<Directory \@DIR\@/htdocs/front>
+    AuthType edxsso
+    EdxSSOUse op
+    EdxSSOPreservePOST on
+    Require valid-user
+    RewriteEngine On
+    RewriteRule ^within\$ /desk/within [L]
+    RewriteRule ^plain\$ /plain/in [L]
+    ErrorDocument 404 /plain/error
+</Directory>
 <Location /plain>
     ProxyPass $ENV{ECHO_ROOT}/plain
     AuthType edxsso
@@ -175,6 +185,36 @@ for my $other (@others) {
     my ($line, undef, $seen) = saw(press($browser, button($page)));
     is($seen, 'a=3', 'through the page to choose');
     like($line, qr{^POST /raw/(?:%41|A)\?q HTTP}, 'nocanon: without our parameter too');
+}
+
+# ---- a request that httpd makes another one of
+mkdir $pair->httpd->dir . '/htdocs/front';
+for my $case (['within', '/desk/within'], ['plain', '/plain/in']) {
+    my ($from, $to) = @$case;
+    my $browser = visitor();
+    my ($line, $headers, $seen) = saw(press($browser, button(page_after($browser, posts($browser, "/front/$from", 'a=4')))));
+    is($line, "POST $to HTTP/1.1", "RewriteRule to $to");
+    is($seen, 'a=4', 'the bytes are there');
+    like($headers, qr/^Content-Length: 3$/m, 'and their length');
+}
+{
+    my $browser = visitor();
+    my $answer = press($browser, button(page_after($browser, posts($browser, '/front/none', 'a=5'))));
+    like($answer->body, qr{^GET /plain/error HTTP}, 'an ErrorDocument for the form');
+}
+
+# ---- a sign-in that fails: the link to try again keeps the form
+{
+    my $browser = visitor();
+    my $there = $browser->follow(posts($browser, '/desk/x', 'a=6'), while => sub { $_[0]->location !~ m{/edxsso/callback/} });
+    (my $refused = $there->location) =~ s/\bcode=[^&]*/error=access_denied/;
+    my $page = $browser->get($refused);
+    is($page->status, 403, 'the user refused');
+    my ($again) = grep { m{/edxsso/login\?} } $page->body =~ /href="([^"]+)"/g;
+    $again =~ s/&amp;/&/g;
+    my (undef, undef, $seen) = saw(press($browser, button(page_after($browser, $browser->get($again)))));
+    is($seen, 'a=6', 'and thinks better of it');
+    is($browser->get($refused)->status, 400, 'a state that is used');
 }
 
 # ---- more than there is room for
